@@ -1,0 +1,117 @@
+import { deserialize, serialize } from "node:v8";
+import { StoreError } from "../errors.js";
+import { type Compression, compressionOf } from "./compression.js";
+import { survey } from "./storable.js";
+import { fromTree, toTree } from "./tagged.js";
+
+/** A codec of the user's own; trusted to give back an equal value. */
+export interface Codec {
+  /** Stands in the entry: an entry of another codec is a miss. */
+  readonly name: string;
+  encode(value: any): Uint8Array | string;
+  decode(data: Uint8Array): unknown;
+}
+
+/**
+ * How a payload is written.
+ * - `json`: the JSON text of the value, where that is lossless
+ * - `clone`: structured clone of a native tree (see tagged.ts), then the blobs it refers to
+ * - `tagged`: the JSON text of a JSON tree
+ * - `own`: what the user's codec made
+ */
+export const FORMATS = ["json", "clone", "tagged", "own"] as const;
+export const COMPRESSIONS = [false, "gzip", "brotli", "zstd"] as const;
+
+export interface Payload {
+  readonly format: (typeof FORMATS)[number];
+  readonly compression: false | Compression;
+  /** The name of the user's codec, else empty. */
+  readonly codecName: string;
+  /** For `clone`: the lengths in bytes of the structured clone and of each blob, before compression. */
+  readonly lengths: readonly number[];
+  /** The bytes, in parts so that large blobs are not copied. */
+  readonly parts: readonly Uint8Array[];
+}
+
+/**
+ * @throws StoreError where the value cannot be stored faithfully
+ */
+export function encodeValue(value: unknown, codec: "auto" | "json" | Codec, compression: false | Compression): Payload {
+  const plain = encodePlain(value, codec);
+  if (!compression) return { ...plain, compression };
+  const bytes = plain.parts.length === 1 ? plain.parts[0]! : Buffer.concat(plain.parts);
+  return { ...plain, compression, parts: [compressionOf(compression).compress(bytes)] };
+}
+
+type PlainPayload = Omit<Payload, "compression">;
+
+function encodePlain(value: unknown, codec: "auto" | "json" | Codec): PlainPayload {
+  const base = { codecName: "", lengths: [] };
+  if (typeof codec === "object") {
+    const bytes = codec.encode(value);
+    if (typeof bytes !== "string" && !(bytes instanceof Uint8Array)) {
+      throw new StoreError(`The codec "${codec.name}" must encode to a Uint8Array or a string`);
+    }
+    return {
+      ...base,
+      format: "own",
+      codecName: codec.name,
+      parts: [typeof bytes === "string" ? Buffer.from(bytes) : bytes],
+    };
+  }
+  const found = survey(value);
+  try {
+    if (codec === "json") {
+      return { ...base, format: "tagged", parts: [Buffer.from(JSON.stringify(toTree(value, found, "json").root))] };
+    }
+    if (found.json) return { ...base, format: "json", parts: [Buffer.from(JSON.stringify(value))] };
+    const { root, blobs } = toTree(value, found, "native");
+    const parts = [serialize(root), ...blobs];
+    return { ...base, format: "clone", lengths: parts.map((part) => part.length), parts };
+  } catch (error) {
+    // Deeper than the stack holds, or larger than a string or buffer can be.
+    throw new StoreError(`The value is nested too deeply or is too large: ${String(error)}`, { cause: error });
+  }
+}
+
+/**
+ * @param bytes the payload after its checksum was verified; not kept, so it may stand in a buffer that is used again
+ * @throws where the payload cannot be decoded here: another user codec, a type that is not registered
+ */
+export function decodeValue(
+  payload: Omit<Payload, "parts">,
+  bytes: Uint8Array,
+  codec: "auto" | "json" | Codec,
+): unknown {
+  const { format, compression, codecName, lengths } = payload;
+  const plain = compression ? compressionOf(compression).decompress(bytes) : bytes;
+  switch (format) {
+    case "json":
+      return JSON.parse(textOf(plain));
+    case "tagged":
+      return fromTree(JSON.parse(textOf(plain)));
+    case "clone": {
+      const parts: Uint8Array[] = [];
+      let at = 0;
+      for (const length of lengths) {
+        parts.push(plain.subarray(at, at + length));
+        at += length;
+      }
+      // Copies: each buffer of a hit is its own, and none is that of the file. (`slice` of a Buffer would be a view.)
+      const [structure, ...blobs] = parts;
+      return fromTree(
+        deserialize(structure!),
+        blobs.map((blob) => new Uint8Array(blob).buffer),
+      );
+    }
+    case "own":
+      if (typeof codec !== "object" || codec.name !== codecName) {
+        throw new StoreError(`The entry was written by the codec "${codecName}"`);
+      }
+      return codec.decode(Uint8Array.from(plain));
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+}

@@ -1,0 +1,128 @@
+import { crc32 } from "node:zlib";
+import { COMPRESSIONS, FORMATS, type Payload } from "./codecs.js";
+
+/**
+ * The bytes of an entry. Numbers are little-endian.
+ *
+ *     entry       = magic checksum fixed texts lengths payload
+ *     magic       = "pmcache" 0x01                     8 bytes; the last is the version of this grammar, which also
+ *                                                      stands in the path of the entry (`=1`): another is a clean miss
+ *     checksum    = uint32                             CRC-32 of all that follows
+ *     fixed       = flags format compression zero      4 bytes; flags: 1 = the function was async
+ *                   createdAt duration                 float64 each; ms since 1970 and ms of computation
+ *                   source                             32 bytes: SHA-256 of the function's source, zero where unknown
+ *                   identityLength keyLength           uint32 each; bytes
+ *                   codecNameLength lengthsCount       uint32 each
+ *                   payloadLength                      float64; bytes
+ *     texts       = identity key codecName             UTF-8: path, version and source digest of the function; the
+ *                                                      canonical JSON key; the name of a codec of the user's own
+ *     lengths     = float64 * lengthsCount             see Payload
+ *     payload     = see codecs.ts
+ *
+ * The checksum is over everything, and identity and key are compared in full: damage, truncation, an entry that was
+ * copied to another's place and two keys under one file name are all ordinary misses.
+ */
+const MAGIC = Buffer.from("pmcache\x01", "latin1");
+const MAGIC_LOW = MAGIC.readUInt32LE(0);
+const MAGIC_HIGH = MAGIC.readUInt32LE(4);
+
+const CHECKSUM = 8;
+const FLAGS = 12;
+const FORMAT = 13;
+const COMPRESSION = 14;
+const CREATED_AT = 16;
+const DURATION = 24;
+const SOURCE = 32;
+const IDENTITY_LENGTH = 64;
+const KEY_LENGTH = 68;
+const CODEC_NAME_LENGTH = 72;
+const LENGTHS_COUNT = 76;
+const PAYLOAD_LENGTH = 80;
+const TEXTS = 88;
+
+export interface EntryHeader extends Omit<Payload, "parts"> {
+  /** Path, version and source digest of the function, see `identityText`. */
+  readonly identity: string;
+  /** Canonical JSON. */
+  readonly key: string;
+  readonly async: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  /** Milliseconds that the computation took. */
+  readonly duration: number;
+  /** SHA-256 of the function's source in hex, `""` where it is out of reach. */
+  readonly source: string;
+}
+
+/** The parts of an entry, ready to be written one after the other. */
+export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: Payload): Uint8Array[] {
+  const identity = Buffer.from(header.identity);
+  const key = Buffer.from(header.key);
+  const codecName = Buffer.from(payload.codecName);
+  const head = Buffer.alloc(TEXTS + identity.length + key.length + codecName.length + 8 * payload.lengths.length);
+  MAGIC.copy(head);
+  head[FLAGS] = header.async ? 1 : 0;
+  head[FORMAT] = FORMATS.indexOf(payload.format);
+  head[COMPRESSION] = COMPRESSIONS.indexOf(payload.compression);
+  head.writeDoubleLE(header.createdAt, CREATED_AT);
+  head.writeDoubleLE(header.duration, DURATION);
+  head.write(header.source, SOURCE, "hex");
+  head.writeUInt32LE(identity.length, IDENTITY_LENGTH);
+  head.writeUInt32LE(key.length, KEY_LENGTH);
+  head.writeUInt32LE(codecName.length, CODEC_NAME_LENGTH);
+  head.writeUInt32LE(payload.lengths.length, LENGTHS_COUNT);
+  head.writeDoubleLE(sum(payload.parts.map((part) => part.length)), PAYLOAD_LENGTH);
+  let at = TEXTS;
+  for (const text of [identity, key, codecName]) at += text.copy(head, at);
+  for (const length of payload.lengths) at = head.writeDoubleLE(length, at);
+  let checksum = crc32(head.subarray(FLAGS));
+  for (const part of payload.parts) checksum = crc32(part, checksum);
+  head.writeUInt32LE(checksum, CHECKSUM);
+  return [head, ...payload.parts];
+}
+
+export interface DecodedEntry extends EntryHeader {
+  /** Bytes of the whole entry. */
+  readonly bytes: number;
+  /** A view on the bytes that were decoded. */
+  readonly payload: Uint8Array;
+}
+
+/**
+ * The entry in these bytes, or `undefined` where they are not, exactly, one whole undamaged entry.
+ */
+export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
+  if (entry.length < TEXTS || entry.readUInt32LE(0) !== MAGIC_LOW || entry.readUInt32LE(4) !== MAGIC_HIGH)
+    return undefined;
+  const identityEnd = TEXTS + entry.readUInt32LE(IDENTITY_LENGTH);
+  const keyEnd = identityEnd + entry.readUInt32LE(KEY_LENGTH);
+  const codecNameEnd = keyEnd + entry.readUInt32LE(CODEC_NAME_LENGTH);
+  const count = entry.readUInt32LE(LENGTHS_COUNT);
+  const payloadStart = codecNameEnd + 8 * count;
+  if (entry.length !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH)) return undefined;
+  if (crc32(entry.subarray(FLAGS)) !== entry.readUInt32LE(CHECKSUM)) return undefined;
+  const format = FORMATS[entry[FORMAT]!];
+  const compression = COMPRESSIONS[entry[COMPRESSION]!];
+  if (format === undefined || compression === undefined) return undefined;
+  const lengths: number[] = [];
+  for (let i = 0; i < count; i++) lengths.push(entry.readDoubleLE(codecNameEnd + 8 * i));
+  const source = entry.toString("hex", SOURCE, IDENTITY_LENGTH);
+  return {
+    identity: entry.toString("utf8", TEXTS, identityEnd),
+    key: entry.toString("utf8", identityEnd, keyEnd),
+    codecName: entry.toString("utf8", keyEnd, codecNameEnd),
+    async: entry[FLAGS] === 1,
+    createdAt: entry.readDoubleLE(CREATED_AT),
+    duration: entry.readDoubleLE(DURATION),
+    source: /^0+$/.test(source) ? "" : source,
+    format,
+    compression,
+    lengths,
+    bytes: entry.length,
+    payload: entry.subarray(payloadStart),
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}

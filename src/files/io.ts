@@ -1,0 +1,57 @@
+import fs from "node:fs";
+import { promisify } from "node:util";
+import gracefulFs from "graceful-fs";
+
+/**
+ * The file operations that a flow needs, in two manners. `syncIo` blocks: for sync functions, and for entries so small
+ * that a trip through the thread pool costs more than the work. `asyncIo` is graceful-fs: it queues where file
+ * descriptors run out, and is for bulk.
+ */
+export interface Io {
+  open(path: string, flags: number, mode?: number): number | Promise<number>;
+  read(fd: number, buffer: Buffer, offset: number, length: number): number | Promise<number>;
+  write(fd: number, buffer: Uint8Array, offset: number, length: number): number | Promise<number>;
+  size(fd: number): number | Promise<number>;
+  fsync(fd: number): void | Promise<void>;
+  close(fd: number): void | Promise<void>;
+  rename(from: string, to: string): void | Promise<void>;
+  unlink(path: string): void | Promise<void>;
+}
+
+export const syncIo: Io = {
+  open: fs.openSync,
+  read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, null),
+  write: (fd, buffer, offset, length) => fs.writeSync(fd, buffer, offset, length),
+  size: (fd) => fs.fstatSync(fd).size,
+  fsync: fs.fsyncSync,
+  close: fs.closeSync,
+  rename: fs.renameSync,
+  unlink: fs.unlinkSync,
+};
+
+const open = promisify(gracefulFs.open) as (path: string, flags: number, mode?: number) => Promise<number>;
+const read = promisify(gracefulFs.read);
+const write = promisify(gracefulFs.write) as (
+  fd: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+) => Promise<{ bytesWritten: number }>;
+const fstat = promisify(gracefulFs.fstat);
+
+export const asyncIo: Io = {
+  open,
+  read: async (fd, buffer, offset, length) => (await read(fd, buffer, offset, length, null)).bytesRead,
+  write: async (fd, buffer, offset, length) => (await write(fd, buffer, offset, length)).bytesWritten,
+  size: async (fd) => (await fstat(fd)).size,
+  fsync: promisify(gracefulFs.fsync),
+  close: promisify(gracefulFs.close),
+  rename: promisify(gracefulFs.rename),
+  unlink: promisify(gracefulFs.unlink),
+};
+
+/** The `code` of a system error, `""` for anything else. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? code : "";
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type Flow, wait } from "../flow.js";
+import { codeOf, type Io } from "./io.js";
+
+const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
+
+/**
+ * Writes a new file: all of it or none. A reader of `target` sees the old file or the whole new one.
+ * @param temporary a path of 128 random bits on the same file system, see temporary.ts
+ * @param isReady asked when all is written: whether the target may be taken; it makes the folder of the target
+ * @param isReadyAgain asked where the folder of the target is missing all the same
+ * @returns whether it was published
+ * @throws the system's error; no temporary file is left
+ */
+export function* publish(
+  target: string,
+  temporary: string,
+  parts: readonly Uint8Array[],
+  io: Io,
+  isReady: () => boolean,
+  isReadyAgain: () => boolean,
+): Flow<boolean> {
+  let published = false;
+  try {
+    yield* writeNew(temporary, parts, io);
+    published = isReady() && (yield* tryRename(temporary, target, io));
+    if (!published) published = isReadyAgain() && (yield* tryRename(temporary, target, io));
+    return published;
+  } finally {
+    if (!published) yield* discard(temporary, io);
+  }
+}
+
+function* writeNew(path: string, parts: readonly Uint8Array[], io: Io): Flow<void> {
+  const fd = yield* wait(io.open(path, FLAGS, 0o600));
+  try {
+    let total = 0;
+    for (const part of parts) {
+      // A short write is no error to the kernel: a full disk may take a third of it first.
+      for (let at = 0; at < part.length; ) at += yield* wait(io.write(fd, part, at, part.length - at));
+      total += part.length;
+    }
+    const size = yield* wait(io.size(fd));
+    if (size !== total) throw new Error(`${size} of ${total} bytes were written`);
+  } finally {
+    yield* wait(io.close(fd));
+  }
+}
+
+/** False where the folder of the target is missing. */
+function* tryRename(from: string, to: string, io: Io): Flow<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      yield* wait(io.rename(from, to));
+      return true;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "ENOENT") return false;
+      // Windows: another process has the target open for a moment.
+      if (process.platform !== "win32" || attempt === 10 || !["EPERM", "EBUSY", "EACCES"].includes(code)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, attempt * 5);
+    }
+  }
+}
+
+function* discard(path: string, io: Io): Flow<void> {
+  try {
+    yield* wait(io.unlink(path));
+  } catch {
+    // It was never made, or the disk is beyond reach; the next sweep finds it.
+  }
+}
+
+export function randomName(): string {
+  return randomBytes(16).toString("hex");
+}

@@ -1,0 +1,44 @@
+/**
+ * Sync and async are one flow, written once as a generator. In it `yield* wait(x)` reads as `await x`, but costs no turn
+ * of the event loop where `x` is no promise. `run` gives the result at once where no promise was met, else a promise.
+ */
+export type Flow<T> = Generator<unknown, T, any>;
+
+export function* wait<T>(value: T | PromiseLike<T>): Flow<T> {
+  return (yield value) as T;
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    (typeof value === "object" || typeof value === "function") &&
+    typeof (value as { then?: unknown }).then === "function"
+  );
+}
+
+/** @param waited called when the flow meets its first promise */
+export function run<T>(flow: Flow<T>): T | Promise<T> {
+  let step = flow.next();
+  while (!step.done) {
+    if (isThenable(step.value)) return runAsync(flow, step.value);
+    step = flow.next(step.value);
+  }
+  return step.value;
+}
+
+async function runAsync<T>(flow: Flow<T>, first: PromiseLike<unknown>): Promise<T> {
+  let step: IteratorResult<unknown, T> = { done: false, value: first };
+  while (!step.done) {
+    let value: unknown = step.value;
+    if (isThenable(value)) {
+      try {
+        value = await value;
+      } catch (error) {
+        step = flow.throw(error);
+        continue;
+      }
+    }
+    step = flow.next(value);
+  }
+  return step.value;
+}

@@ -1,0 +1,40 @@
+export { createCache, defaultCache, permacache } from "./cache.js";
+export {
+  BatchError,
+  BindingError,
+  CacheMissError,
+  OptionError,
+  OutFileMissingError,
+  PathError,
+  PermacacheError,
+  SignatureError,
+  StoreError,
+  UnkeyableValueError,
+} from "./errors.js";
+export * from "./key/index.js";
+export { withMode } from "./modes.js";
+export { cacheOf } from "./permacache.js";
+export { kw } from "./signature/kw.js";
+export type {
+  AnyAsyncFunction,
+  AnyFunction,
+  Cache,
+  CachedFunction,
+  CacheOptions,
+  CallArguments,
+  Codec,
+  DefaultCache,
+  Detail,
+  Duration,
+  EntryMeta,
+  Kw,
+  Limits,
+  Management,
+  Mode,
+  Options,
+  Overrides,
+  Peek,
+  Permacache,
+  Size,
+  Stats,
+} from "./types.js";

@@ -1,0 +1,255 @@
+import stringify from "fast-json-stable-stringify";
+import { sha256 } from "#sha256";
+import { PermacacheError, UnkeyableValueError } from "../errors.js";
+import { type Builtin, bytesOf, classNameOf, isSubclassOfBuiltin, kindOf, shapeOf } from "./kinds.js";
+import { definitionOf } from "./registered-types.js";
+import { placeOf, type Walk } from "./walk.js";
+
+/**
+ * Canonical JSON: two values have one text exactly if they are structurally equal, and the text is the same in every
+ * process and on every machine. Two steps: what JSON lacks is replaced by tagged objects, then the tree is printed
+ * with sorted keys.
+ *
+ *     undefined NaN Infinity -Infinity -0    {"$type":"undefined"} ...
+ *     12n                                    {"$type":"bigint","value":"12"}
+ *     new Date(0)                            {"$type":"Date","value":"1970-01-01T00:00:00.000Z"}; an invalid one null
+ *     /a/g, lastIndex not 0                  {"$type":"RegExp","flags":"g","lastIndex":1,"source":"a"}
+ *     new URL("a:b")                         {"$type":"URL","value":"a:b"}
+ *     new Map([[1, 2]])                      {"$type":"Map","entries":[[1,2]]}, sorted by their texts
+ *     new Set([1])                           {"$type":"Set","values":[1]}, sorted by their texts
+ *     [1, , 3]                               {"$type":"Array","items":{"0":1,"2":3},"length":3}
+ *     new TypeError("m")                     {"$type":"TypeError","message":"m","name":"TypeError"}, with cause, errors, properties
+ *     new Number(1)                          {"$type":"Number","value":1}
+ *     new Float64Array(2), Buffer ...        {"$type":"Float64Array","length":2,"sha256":"..."}
+ *     { $type: 1 }                           {"$type":"object","value":{"$type":1}}: the escape
+ *     a class with [keySymbol]() or toJSON() {"$type":"class Point","value":...}
+ *     a class of defineType                  {"$type":"type Point","value":...}
+ *
+ * No name of a built-in has a space, so no class can pass for one.
+ */
+
+/** The method by which a class gives the data that stands for an instance in keys: `Symbol.for("permacache.key")`. */
+export const keySymbol: unique symbol = Symbol.for("permacache.key");
+
+/**
+ * The canonical JSON text of a value.
+ * @param value anything that can be keyed, to any depth that the stack holds (thousands of levels)
+ * @throws UnkeyableValueError, which names the place inside the value (`data.layers[0]`) and the mends
+ */
+export function canonicalJson(value: unknown): string {
+  return print(value, { ancestors: [], path: [] });
+}
+
+/** As `canonicalJson`, for the argument of this name: errors name the place from there. */
+export function canonicalArgument(name: string, value: unknown): string {
+  if (typeof value === "string" || typeof value === "boolean" || Number.isSafeInteger(value)) {
+    if (!Object.is(value, -0)) return JSON.stringify(value);
+  }
+  return print(value, { ancestors: [CALL], path: [name] });
+}
+
+/** Stands for the call, around its arguments. */
+const CALL = {};
+
+function print(value: unknown, walk: Walk): string {
+  try {
+    return stringify(tag(value, walk));
+  } catch (error) {
+    if (error instanceof PermacacheError) throw error;
+    throw unkeyable(walk, reasonOf(error), { cause: error });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  // Stack overflow, or a text beyond the longest string of the engine.
+  if (error instanceof RangeError)
+    return "is nested too deeply or is too large to be written as JSON; key it by a part of it";
+  return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+function unkeyable(walk: Walk, problem: string, options?: { cause: unknown }): UnkeyableValueError {
+  return new UnkeyableValueError(`${placeOf(walk)} ${problem}.`, options);
+}
+
+/** Two stack frames a level, this and that of the container: the depth that can be keyed hangs on it. */
+function tag(value: unknown, walk: Walk): unknown {
+  if (typeof value !== "object" || value === null) return tagPrimitive(value, walk);
+  if (walk.ancestors.includes(value)) {
+    throw unkeyable(
+      walk,
+      "refers back to an object that contains it (a cycle); map it to data without cycles with a key function",
+    );
+  }
+  const definition = definitionOf(value);
+  const builtin = definition ? null : kindOf(value);
+  const depth = walk.ancestors.push(value) - 1;
+  walk.path.length = depth; // what a sibling left behind
+  const tagged = definition
+    ? { $type: `type ${definition.name}`, value: child("encode()", definition.encode(value), walk) }
+    : builtin?.kind === "plain"
+      ? tagPlain(value as Record<string, unknown>, walk)
+      : builtin?.kind === "array"
+        ? tagArray(value as unknown[], walk)
+        : builtin
+          ? tagBuiltin(value, builtin, walk)
+          : tagInstance(value, walk);
+  walk.ancestors.pop();
+  return tagged;
+}
+
+/** Tags what stands at `step` inside the innermost ancestor. */
+function child(step: string | number, value: unknown, walk: Walk): unknown {
+  walk.path[walk.ancestors.length - 1] = step;
+  return tag(value, walk);
+}
+
+function tagPrimitive(value: unknown, walk: Walk): unknown {
+  switch (typeof value) {
+    case "number":
+      if (Object.is(value, -0)) return { $type: "-0" };
+      return Number.isFinite(value) ? value : { $type: String(value) };
+    case "undefined":
+      return { $type: "undefined" };
+    case "bigint":
+      return { $type: "bigint", value: String(value) };
+    case "function":
+    case "symbol":
+      throw unkeyable(
+        walk,
+        `is a ${typeof value}, which has no text of its own; leave it out of the key with a key function (null), or map it to data`,
+      );
+    default:
+      return value;
+  }
+}
+
+function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown {
+  switch (kind) {
+    case "typed array":
+    case "Buffer":
+    case "DataView": {
+      const bytes = bytesOf(value as ArrayBufferView);
+      const length = (value as Uint8Array).length ?? bytes.length;
+      return { $type: name, length, sha256: sha256(bytes) };
+    }
+    case "Error":
+      return tagError(value as Error, name, walk);
+  }
+  refuseProperties(value, name, walk);
+  switch (kind) {
+    case "Map":
+      return {
+        $type: name,
+        entries: sorted([...(value as Map<unknown, unknown>)].map((entry, i) => child(i, entry, walk))),
+      };
+    case "Set":
+      return { $type: name, values: sorted([...(value as Set<unknown>)].map((each, i) => child(i, each, walk))) };
+    case "Date": {
+      const time = (value as Date).getTime();
+      return { $type: name, value: Number.isNaN(time) ? null : new Date(time).toISOString() };
+    }
+    case "RegExp": {
+      const { source, flags, lastIndex } = value as RegExp;
+      return { $type: name, source, flags, ...(lastIndex !== 0 && { lastIndex: child("lastIndex", lastIndex, walk) }) };
+    }
+    case "URL":
+      return { $type: name, value: (value as URL).href };
+    case "boxed":
+      return { $type: name, value: child("valueOf()", value.valueOf(), walk) };
+    case "ArrayBuffer": {
+      const bytes = new Uint8Array(value as ArrayBuffer);
+      return { $type: name, length: bytes.length, sha256: sha256(bytes) };
+    }
+  }
+}
+
+/** The object itself where it is JSON already; a copy with tags where it is not. */
+function tagPlain(value: Record<string, unknown>, walk: Walk): unknown {
+  if (Object.getOwnPropertySymbols(value).length > 0) {
+    throw unkeyable(walk, "has a symbol as property key, which has no text; map it to data with a key function");
+  }
+  const depth = walk.ancestors.length - 1;
+  const keys = Object.keys(value);
+  let copy: Record<string, unknown> | undefined;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    walk.path[depth] = key; // before the read: a getter may throw
+    const before = value[key];
+    const after = tag(before, walk);
+    if (after !== before && !copy) {
+      copy = Object.create(null) as Record<string, unknown>; // without a prototype `__proto__` is a key like any other
+      for (let j = 0; j < i; j++) copy[keys[j]!] = value[keys[j]!];
+    }
+    if (copy) copy[key] = after;
+  }
+  return Object.hasOwn(value, "$type") ? { $type: "object", value: copy ?? value } : (copy ?? value);
+}
+
+function tagArray(array: readonly unknown[], walk: Walk): unknown {
+  const { holes, extra, keys } = shapeOf(array);
+  if (extra !== undefined || Object.getOwnPropertySymbols(array).length > 0) {
+    throw unkeyable(
+      walk,
+      `is an array with a further property ("${extra ?? "a symbol"}"); pass a plain array or an object`,
+    );
+  }
+  if (holes) {
+    const items: Record<string, unknown> = {};
+    for (const key of keys) items[key] = child(Number(key), array[Number(key)], walk);
+    return { $type: "Array", length: array.length, items };
+  }
+  const depth = walk.ancestors.length - 1;
+  let copy: unknown[] | undefined;
+  for (let i = 0; i < array.length; i++) {
+    walk.path[depth] = i;
+    const before = array[i];
+    const after = tag(before, walk);
+    if (after !== before) copy ??= array.slice(0, i);
+    copy?.push(after);
+  }
+  return copy ?? array;
+}
+
+function tagError(error: Error & { errors?: unknown }, name: string, walk: Walk): unknown {
+  const properties = { ...error };
+  return {
+    $type: name,
+    name: child("name", error.name, walk),
+    message: child("message", error.message, walk),
+    ...(Object.hasOwn(error, "cause") && { cause: child("cause", error.cause, walk) }),
+    ...(Object.hasOwn(error, "errors") && { errors: child("errors", error.errors, walk) }),
+    ...(Object.keys(properties).length > 0 && { properties: child("properties", properties, walk) }),
+  };
+}
+
+function refuseProperties(value: object, name: string, walk: Walk): void {
+  // A boxed string shows its characters as keys.
+  const own = Object.keys(value).filter((key) => name !== "String" || String(Number(key)) !== key);
+  if (own.length > 0)
+    throw unkeyable(walk, `is a ${name} with a property of its own ("${own[0]}"); pass the two as plain data`);
+}
+
+function sorted(tagged: unknown[]): unknown[] {
+  return tagged
+    .map((each) => ({ each, text: stringify(each) }))
+    .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
+    .map(({ each }) => each);
+}
+
+/** By the first of: its `[keySymbol]()`, its `toJSON()`. A registered type came before. */
+function tagInstance(value: object, walk: Walk): unknown {
+  const name = classNameOf(value);
+  const { [keySymbol]: toKey, toJSON } = value as { [keySymbol]?: unknown; toJSON?: unknown };
+  if (typeof toKey === "function") {
+    return { $type: `class ${name}`, value: child("keySymbol()", toKey.call(value), walk) };
+  }
+  // Names of one or two letters come from minifiers: they change from build to build, and are given twice.
+  if (typeof toJSON === "function" && name.length > 2 && !isSubclassOfBuiltin(value)) {
+    return { $type: `class ${name}`, value: child("toJSON()", toJSON.call(value), walk) };
+  }
+  throw unkeyable(
+    walk,
+    `is an instance of ${name === "" ? "a class without a name" : `class ${name}`}, which has no canonical JSON; ` +
+      'give the class a method [Symbol.for("permacache.key")]() that returns data, register it with defineType, or map the argument with a key function',
+  );
+}

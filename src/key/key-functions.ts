@@ -1,0 +1,73 @@
+import { sha256 } from "#sha256";
+import { UnkeyableValueError } from "../errors.js";
+import { canonicalJson } from "./canonical-json.js";
+
+/** What stands in the key for an argument: a function of it, or `null` to ignore it. */
+export type KeyFunction<V = any> = ((value: V) => unknown) | null;
+
+/** SHA-256 of the canonical JSON of a value, as 64 hex digits. For arguments too large to stand in the key. */
+export function stableHash(value: unknown): string {
+  return sha256(canonicalJson(value));
+}
+
+/**
+ * `String(value)`, for values whose text is stable and tells them apart.
+ * @throws UnkeyableValueError for arrays, and for objects whose text is the inherited `[object ...]`
+ */
+export function str(value: unknown): string {
+  if (Array.isArray(value))
+    throw new UnkeyableValueError("str: the text of an array hides its structure; use stableHash.");
+  const text = String(value);
+  if (typeof value === "object" && value !== null && text.startsWith("[object ") && text.endsWith("]")) {
+    throw new UnkeyableValueError(
+      `str: the text ${text} is the same for all such objects; use stableHash, or give the class a toString().`,
+    );
+  }
+  return text;
+}
+
+/** Stands for "nothing in the key". */
+export const leftOut: unique symbol = Symbol("left out of the key");
+
+/** How `dropIf` tells "dropped" from "mapped to undefined"; a plain call returns `undefined` for both. */
+const decide: unique symbol = Symbol("dropIf");
+
+type Dropping<V> = ((value: V) => unknown) & { [decide](value: V): unknown };
+
+/**
+ * Leaves the argument out of the key where the test holds; else it stands there as mapped (as it is, without mapper).
+ * Entries made before the parameter existed are then still found.
+ */
+export function dropIf<V = any>(test: (value: V) => boolean, mapper?: (value: V) => unknown): (value: V) => unknown {
+  const transform = ((value: V) => {
+    const decided = transform[decide](value);
+    return decided === leftOut ? undefined : decided;
+  }) as Dropping<V>;
+  transform[decide] = (value) => (test(value) ? leftOut : mapper ? mapper(value) : value);
+  return transform;
+}
+
+/** `dropIf` for values structurally equal to this one: `{ t: dropIfEqual(0) }` keeps the entries made before `t` was added. */
+export function dropIfEqual(value: unknown, mapper?: (value: any) => unknown): (value: any) => unknown {
+  const text = textOf(value);
+  return dropIf((other) => (text === undefined ? Object.is(other, value) : textOf(other) === text), mapper);
+}
+
+/** A value without canonical JSON (a function, say) is equal to itself only. */
+function textOf(value: unknown): string | undefined {
+  try {
+    return canonicalJson(value);
+  } catch (error) {
+    if (error instanceof UnkeyableValueError) return undefined;
+    throw error;
+  }
+}
+
+/** What stands in the key for a bound value (`undefined`: omitted, without default), or `leftOut`. */
+export function applyKeyFunction(transform: KeyFunction, value: unknown): unknown {
+  if (transform === null) return null;
+  if (decide in transform) return (transform as Dropping<unknown>)[decide](value);
+  if (value === undefined) return leftOut;
+  const mapped = transform(value);
+  return mapped === undefined ? leftOut : mapped;
+}

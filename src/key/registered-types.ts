@@ -1,0 +1,59 @@
+import { OptionError } from "../errors.js";
+
+/** How instances of a class become data and come back; see `defineType`. */
+export interface TypeDefinition<T, E> {
+  /** The name that stands in keys and entries. It outlives renames of the class. */
+  name: string;
+  /** Earlier names, so that entries written under them are still read. */
+  aliases?: readonly string[] | undefined;
+  /** The instance as data that can be keyed and stored. */
+  encode(value: T): E;
+  /** The instance again. Runs only on data that passed the entry's checksum. */
+  decode(data: E): T;
+}
+
+type AnyDefinition = TypeDefinition<any, any>;
+
+const byPrototype = new Map<object, AnyDefinition>();
+const byName = new Map<string, { prototype: object; definition: AnyDefinition }>();
+
+/**
+ * Teaches the cache a class: its instances can then stand in keys and be stored in entries.
+ * Exactly this class: instances of subclasses need a definition of their own.
+ * @throws OptionError where a name is taken by another class, or the definition is incomplete.
+ */
+export function defineType<T, E>(type: { readonly prototype: T }, definition: TypeDefinition<T, E>): void {
+  const prototype = type?.prototype as object | undefined;
+  if (typeof type !== "function" || !prototype)
+    throw new OptionError("defineType: the first argument must be a class.");
+  const { name, aliases = [], encode, decode } = definition ?? {};
+  if (typeof name !== "string" || name === "")
+    throw new OptionError("defineType: `name` must be a string that is not empty.");
+  if (typeof encode !== "function" || typeof decode !== "function") {
+    throw new OptionError(`defineType ${name}: give \`encode\` and \`decode\`, both functions.`);
+  }
+  if (!Array.isArray(aliases) || aliases.some((alias) => typeof alias !== "string" || alias === "")) {
+    throw new OptionError(`defineType ${name}: \`aliases\` must be an array of earlier names.`);
+  }
+  const names = [name, ...aliases];
+  for (const taken of names) {
+    if ((byName.get(taken)?.prototype ?? prototype) !== prototype) {
+      throw new OptionError(
+        `defineType: the name "${taken}" belongs to another class already; two classes under one name would read each other's entries. Choose another name.`,
+      );
+    }
+  }
+  for (const [old, entry] of byName) if (entry.prototype === prototype) byName.delete(old);
+  byPrototype.set(prototype, definition);
+  for (const each of names) byName.set(each, { prototype, definition });
+}
+
+/** The definition for exactly the class of this object. */
+export function definitionOf(value: object): AnyDefinition | undefined {
+  return byPrototype.size === 0 ? undefined : byPrototype.get(Object.getPrototypeOf(value));
+}
+
+/** The definition that a name or alias in an entry stands for. */
+export function definitionNamed(name: string): AnyDefinition | undefined {
+  return byName.get(name)?.definition;
+}

@@ -1,0 +1,11 @@
+import Sha256 from "sha.js/sha256.js";
+
+/** As `sha256-node`, for browsers and other runtimes: a tenth of the speed, the same digits. */
+export function sha256(data: string | Uint8Array): string {
+  return new Sha256().update(typeof data === "string" ? utf8(data) : data).digest("hex");
+}
+
+/** Without `TextEncoder`, which bare JavaScript engines lack. */
+function utf8(text: string): Uint8Array {
+  return Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,123 @@
+import { sha256 } from "#sha256";
+import { createCachedFunction, type Plan, type Resolved } from "./cached-function.js";
+import { createCallKey } from "./call-key.js";
+import { OptionError, SignatureError } from "./errors.js";
+import type { Home } from "./home.js";
+import { assertPath, type Identity, identityText } from "./identity.js";
+import { modeFromEnvironment } from "./modes.js";
+import { checkOptions, type FunctionSettings } from "./options.js";
+import { createBinder } from "./signature/bind.js";
+import { readSignature, type Signature } from "./signature/parse.js";
+import type { Folder } from "./stores/store.js";
+import { subjectOf } from "./subjects.js";
+import type { AnyFunction, CachedFunction, Permacache } from "./types.js";
+import { warn } from "./warnings.js";
+
+/** The `permacache` of a cache. Options are checked and the function is read here, once; what follows trusts them. */
+export function createPermacache(home: Home): Permacache {
+  return ((path: string, options?: FunctionSettings) => {
+    assertPath(path);
+    const settings = checkOptions(`permacache("${path}")`, options, "function");
+    return (fn: Function, context?: unknown) => {
+      assertWrappable(path, fn, context);
+      return createCachedFunction(planOf(home, path, settings, fn));
+    };
+  }) as Permacache;
+}
+
+/**
+ * The methods of a decorated method, whose type does not show them: `cacheOf(model.fit, model).has(1)`.
+ * @param self the receiver, where the key needs one
+ * @throws OptionError where the function is not cached
+ */
+export function cacheOf<F extends AnyFunction>(fn: F, self?: unknown): CachedFunction<OmitThisParameter<F>> {
+  if (!subjectOf(fn)) throw new OptionError(`cacheOf: ${fn?.name || String(fn)} is not a cached function.`);
+  const cached = fn as unknown as CachedFunction<any>;
+  return (self === undefined ? cached : cached.with({ this: self })) as unknown as CachedFunction<OmitThisParameter<F>>;
+}
+
+function assertWrappable(path: string, fn: unknown, context: unknown): void {
+  const subject = `permacache("${path}")`;
+  const kind = (context as { kind?: unknown } | null | undefined)?.kind;
+  if (context !== undefined && kind !== "method") {
+    throw new OptionError(
+      typeof kind === "string"
+        ? `${subject}: it decorates methods, not a ${kind}. Wrap a function instead: ${subject}(fn).`
+        : `${subject}: it takes a function, or decorates a method by the standard (stage 3) decorators. Turn "experimentalDecorators" off, or wrap a function: ${subject}(fn).`,
+    );
+  }
+  if (typeof fn !== "function") {
+    throw new OptionError(`${subject}: it wraps a function, not ${fn === null ? "null" : typeof fn}.`);
+  }
+}
+
+function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): Plan {
+  // A cached function shows the signature of what it wraps.
+  const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature);
+  const shown = `${signature.name}${signature.text}`;
+  const transforms = typeof own.keyFunction === "object" ? own.keyFunction : {};
+  const keysThis = Object.hasOwn(transforms, "this");
+  if (signature.readsThis && !keysThis) {
+    throw new SignatureError(
+      `permacache("${path}"): ${shown} reads this, so its result hangs on the receiver. Say what of that belongs in the ` +
+        "key, keyFunction: { this: (self) => self.id }, or that it does not matter, { this: null }.",
+    );
+  }
+  const ignored = new Set(Object.keys(transforms).filter((name) => transforms[name] === null));
+  const identity: Identity = { path, version: own.version };
+  const plan = {
+    fn,
+    subject: `permacache "${path}"`,
+    identity: identityText(identity),
+    source: signature.source === undefined ? "" : sha256(signature.source),
+    async: own.async ?? signature.async,
+    keysThis,
+    binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored }),
+    callKey: createCallKey(shown, signature.names, own.keyFunction),
+    dir: own.dir,
+    settings: once(() => resolve(home, own)),
+    folder: folderOf(home, identity),
+    stats: { hits: 0, misses: 0, stores: 0, errors: 0, waited: 0, timeSaved: 0 },
+    warned: new Set<string>(),
+  };
+  warnOfOtherSource(home, plan, signature);
+  return plan;
+}
+
+/** At the first call: until then the default cache may be configured, and the environment set. */
+function resolve(home: Home, own: FunctionSettings): Resolved {
+  const {
+    mode = modeFromEnvironment(),
+    codec = "auto",
+    compress = false,
+    onError = "warn",
+  } = { ...home.settings, ...own };
+  return { mode: mode ?? "read-write", codec, compress, onError };
+}
+
+function folderOf(home: Home, identity: Identity): (dir: string | undefined) => Folder {
+  const byDefault = once(() => home.folder(identity));
+  return (dir) => (dir === undefined ? byDefault() : home.folder(identity, dir));
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** Two functions that share entries by mistake would serve each other's results. */
+function warnOfOtherSource({ sources }: Home, { identity, subject, source, warned }: Plan, { name }: Signature): void {
+  const earlier = sources.get(identity);
+  if (source === "" || earlier === source) return;
+  sources.set(identity, source);
+  if (earlier === undefined || sources.has(`${identity} warned`)) return;
+  sources.set(`${identity} warned`, "");
+  warned.add("source");
+  warn(
+    `${subject}: two functions of different source share this path (the second is ${name}), and so their entries. Give one of them a path of its own, or a version.`,
+    "ERR_PERMACACHE_PATH",
+  );
+}

@@ -1,0 +1,283 @@
+import type { PermacacheError } from "./errors.js";
+import type { KeyFunction } from "./key/key-functions.js";
+
+/**
+ * The types that users see. They infer from the function that is wrapped: its parameters, generics, overloads and
+ * result are kept. Nothing here needs the types of Node or of the DOM.
+ */
+
+/** Any function. The second signature is there so that a lambda takes no parameter types from it: `(x: number, y = 2)` keeps `y: number`. */
+export type AnyFunction = { (...args: any): any; <_>(...args: any): any };
+export type AnyAsyncFunction = { (...args: any): PromiseLike<any>; <_>(...args: any): PromiseLike<any> };
+export type Plain = Record<string, any>;
+type IsAny<T> = 0 extends 1 & T ? true : false;
+type IsLoose<Args> = string extends keyof Args ? true : false;
+
+// ---- keyword calls ----
+
+declare const kwBrand: unique symbol;
+/** Named arguments, made by `kw()`. */
+export interface Kw<out Args = Plain> {
+  readonly [kwBrand]: Args;
+}
+
+// ---- reading a function type ----
+
+/** P where it looks like an options object (no methods: so no array, Date, Map, class instance), else never. */
+type ObjectParameter<P> = P extends object
+  ? [Extract<P[keyof P], (...args: any) => any>] extends [never]
+    ? P
+    : never
+  : never;
+/** The names a keyword call may use. Given Args win; one object parameter is read as destructured; else loose. */
+export type KwNames<F extends AnyFunction, Args = Plain> =
+  IsLoose<Args> extends false
+    ? Partial<Args>
+    : Required<Parameters<F>> extends [infer P]
+      ? IsAny<P> extends true
+        ? Plain
+        : [ObjectParameter<P>] extends [never]
+          ? Plain
+          : Partial<ObjectParameter<P>>
+      : Plain;
+type Prefixes<P extends readonly unknown[], K> = number extends P["length"]
+  ? P extends readonly [infer H, ...infer R]
+    ? [kw: K] | [H, ...Prefixes<R, K>]
+    : P extends readonly (infer E)[]
+      ? [...rest: E[], kw: K]
+      : never
+  : P extends readonly []
+    ? [kw: K]
+    : P extends readonly [_?: infer H, ...rest: infer R]
+      ? [kw: K] | [H, ...Prefixes<R, K>]
+      : never;
+export type KwArguments<F extends AnyFunction, Args = Plain> = Prefixes<Parameters<F>, Kw<KwNames<F, Args>>>;
+
+type Overloads<F> = F extends {
+  (...a: infer A1): infer _R1;
+  (...a: infer A2): infer _R2;
+  (...a: infer A3): infer _R3;
+  (...a: infer A4): infer _R4;
+}
+  ? A1 | A2 | A3 | A4
+  : never;
+
+/** What a call, or a method that takes a call, accepts. */
+export type CallArguments<F extends AnyFunction, Args = Plain> =
+  unknown extends ThisParameterType<F>
+    ? Overloads<F> | Parameters<F> | KwArguments<F, Args>
+    : [use_with_this_first: never];
+
+export type Result<F extends AnyFunction> = Awaited<ReturnType<F>>;
+/** T for a sync function, Promise<T> for an async one, both where the type leaves it open. */
+export type Like<F extends AnyFunction, T> =
+  IsAny<ReturnType<F>> extends true
+    ? any
+    : [ReturnType<F>] extends [never]
+      ? T
+      : ReturnType<F> extends infer R
+        ? R extends PromiseLike<any>
+          ? Promise<T>
+          : T
+        : never;
+
+// ---- options ----
+
+/**
+ * What a call may do with the cache. `"read-write"` (default); `"read-only"` stores nothing; `"refresh"` computes and
+ * replaces; `"bypass"` leaves the cache alone; `"only-if-cached"` throws `CacheMissError` on a miss.
+ */
+export type Mode = "read-write" | "read-only" | "refresh" | "bypass" | "only-if-cached";
+/** Milliseconds, or a text such as `"2d"`. */
+export type Duration = number | string;
+/** Bytes, or a text such as `"10GB"`. */
+export type Size = number | string;
+
+/** A codec of your own, trusted to give back an equal value. Its name stands in the entries. */
+export interface Codec {
+  readonly name: string;
+  encode(value: any): Uint8Array | string;
+  decode(data: Uint8Array): unknown;
+}
+
+export interface Limits {
+  /** Since the entry was written. */
+  maxAge?: Duration | undefined;
+  maxEntries?: number | undefined;
+  maxBytes?: Size | undefined;
+}
+
+export interface EntryMeta {
+  /** Canonical JSON. */
+  readonly key: string;
+  readonly createdAt: Date;
+  /** Of the computation, in milliseconds. */
+  readonly duration: number;
+  /** Of the entry as it is stored. */
+  readonly bytes: number;
+}
+
+/** Options of a cache, which are defaults for its functions. */
+export interface SharedOptions {
+  /** Default: `"read-write"`, or `PERMACACHE_MODE`. A narrower place wins: call, scope, function, cache, environment. */
+  mode?: Mode | undefined;
+  /**
+   * How results are written. `"auto"` (default): JSON text where that is lossless, else structured clone. `"json"`: JSON
+   * text always, with tags for what JSON lacks.
+   */
+  codec?: "auto" | "json" | Codec | undefined;
+  /** Default: `false`. `"zstd"` where this Node has it. */
+  compress?: false | "gzip" | "brotli" | "zstd" | undefined;
+  /**
+   * What happens when a result cannot be stored, or the storage fails: `"warn"` (default) warns once per function and
+   * returns the result uncached, `"throw"` throws the `StoreError`, a function is given it.
+   */
+  onError?: "warn" | "throw" | ((error: PermacacheError) => void) | undefined;
+}
+
+export interface CacheOptions extends SharedOptions {
+  /** Where entries live. Default: `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
+  dir?: string | undefined;
+}
+
+/**
+ * Options of a function.
+ * @typeParam Args its parameters by name, to have names and values checked: `permacache<{ x: number }>(path, options)`
+ */
+export interface Options<Args = Plain> extends SharedOptions {
+  /**
+   * What stands in the key: per parameter (and `this`) a transform, or `null` to ignore the argument; or one function of
+   * all bound arguments. Not part of the identity: who changes it changes `version`.
+   */
+  keyFunction?:
+    | ({ [K in keyof Args]?: KeyFunction<Args[K]> | undefined } & { this?: KeyFunction<any> | undefined })
+    | ((bound: Partial<Args>) => unknown)
+    | undefined;
+  /** For defaults that cannot be read from the source: `{ y: () => CONFIG }`. Given the earlier parameters; the function receives that very value. */
+  defaults?: { [K in keyof Args]?: (earlier: Partial<Args>) => Args[K] } | undefined;
+  /** For functions that do not show their signature (native, bound, down-levelled): `"(x, y = 2)"`. */
+  signature?: string | undefined;
+  /** A call whose only argument is a plain object is a keyword call. Default: `false`. */
+  keywords?: boolean | undefined;
+  /** Says that a plain function returns promises, so that its methods do, too. Default: what the function shows. */
+  async?: boolean | undefined;
+  /** Of the cache's, if falsy. A function is given the bound arguments. */
+  dir?: string | ((bound: Partial<Args>) => string | null | undefined | false | 0) | undefined;
+  /** Part of the identity: another version has other entries. */
+  version?: string | undefined;
+}
+
+/** Options of a call: `f.with(overrides)(...args)`. */
+export interface Overrides {
+  mode?: Mode | undefined;
+  dir?: string | undefined;
+}
+
+// ---- cached functions ----
+
+export interface Peek<T> extends EntryMeta {
+  readonly value: T;
+}
+
+export interface Detail<T> {
+  readonly value: T;
+  /** Whether it was served, from the cache or from another call's computation. */
+  readonly hit: boolean;
+  /** Canonical JSON. */
+  readonly key: string;
+  readonly createdAt: Date;
+  /** Of the computation, in milliseconds. */
+  readonly duration: number;
+  /** Whether the function had the source that it has now when the value was computed. */
+  readonly sameSource: boolean;
+}
+
+/** Of this process. */
+export interface Stats {
+  hits: number;
+  misses: number;
+  stores: number;
+  /** Results and entries that could not be stored or read. */
+  errors: number;
+  /** Calls that waited for the computation of another. */
+  waited: number;
+  /** What the hits took when they were computed, in milliseconds. */
+  timeSaved: number;
+}
+
+/** The methods of a cached function. They take the arguments of a call; they return promises on async functions. */
+export interface Management<F extends AnyFunction, Args = Plain> {
+  /** The canonical JSON key of a call. Never a promise. */
+  key(...args: CallArguments<F, Args>): string;
+  /** Whether the call would be served from the cache. */
+  has(...args: CallArguments<F, Args>): Like<F, boolean>;
+  /** The entry of the call, if there is one. Never computes. */
+  peek(...args: CallArguments<F, Args>): Like<F, Peek<Result<F>> | undefined>;
+  /** Calls the function, and tells about the call. */
+  detail(...args: CallArguments<F, Args>): Like<F, Detail<Result<F>>>;
+  /** Removes the entry of the call. A computation that runs is returned, not stored. */
+  delete(...args: CallArguments<F, Args>): Like<F, boolean>;
+  /** Stores a value for a call. Throws a `StoreError` where it cannot be stored. */
+  prime(value: Result<F>, ...args: CallArguments<F, Args>): Like<F, void>;
+  /** Removes all entries of this version; gives their number. Computations that run are returned, not stored. */
+  clear(): Like<F, number>;
+  /** Removes the entries beyond the limits, oldest first; gives their number. */
+  prune(limits?: Limits): Like<F, number>;
+  entries(): IsAny<ReturnType<F>> extends true
+    ? any
+    : ReturnType<F> extends PromiseLike<any>
+      ? AsyncIterable<EntryMeta>
+      : Iterable<EntryMeta>;
+  /** Of this function in this process. Never a promise. */
+  stats(): Stats;
+  /** The same cached function with options for the calls made through it. */
+  with(overrides: Overrides): CachedFunction<F, Args>;
+  with<T>(overrides: Overrides & { this: T }): CachedFunction<OmitThisParameter<F>, Args>;
+  /** The function that was wrapped. */
+  readonly original: F;
+}
+
+export type KwCall<F extends AnyFunction, Args = Plain> = (
+  this: ThisParameterType<F>,
+  ...args: KwArguments<F, Args>
+) => ReturnType<F>;
+export type CachedFunction<F extends AnyFunction, Args = Plain> = KwCall<F, Args> & F & Management<F, Args>;
+
+export interface Wrap<Args = Plain, Fn extends AnyFunction = AnyFunction> {
+  <F extends Fn>(fn: F, context?: undefined): CachedFunction<F, Args>;
+  <This, F extends Fn & ((this: This, ...args: any) => any)>(
+    method: F,
+    context: ClassMethodDecoratorContext<This, F>,
+  ): F;
+}
+export interface KeywordsWrap<Args = Plain, Fn extends AnyFunction = AnyFunction> {
+  <F extends Fn>(fn: F, context?: undefined): KeywordsCall<F, Args> & CachedFunction<F, Args>;
+  <This, F extends Fn & ((this: This, ...args: any) => any)>(
+    method: F,
+    context: ClassMethodDecoratorContext<This, F>,
+  ): F;
+}
+export type KeywordsCall<F extends AnyFunction, Args = Plain> = (
+  this: ThisParameterType<F>,
+  named: KwNames<F, Args>,
+) => ReturnType<F>;
+
+/** `permacache(path, options)(fn)`, also as a decorator of methods. */
+export interface Permacache<Fn extends AnyFunction = AnyFunction> {
+  <Args extends Plain = Plain>(
+    path: string,
+    options: Options<NoInfer<Args>> & { keywords: true },
+  ): KeywordsWrap<Args, Fn>;
+  <Args extends Plain = Plain>(path: string, options?: Options<NoInfer<Args>>): Wrap<Args, Fn>;
+}
+
+/** A place where entries live, with defaults for its functions. */
+export interface Cache<Fn extends AnyFunction = AnyFunction> {
+  readonly permacache: Permacache<Fn>;
+}
+
+/** The cache behind `permacache`. */
+export interface DefaultCache extends Cache {
+  /** Sets options of the default cache, before a function of it is first called. */
+  configure(options: CacheOptions): void;
+}
