@@ -1,8 +1,11 @@
+// `npm run test:long` runs what needs size or time, and the property tests with more cases (see tests/size.ts).
+const long = process.env.npm_lifecycle_event === "test:long";
+
 export default {
-  files: ["tests/**/*.test.ts"],
+  files: long ? ["tests/long/**/*.test.ts", "tests/**/*.property.test.ts"] : ["tests/**/*.test.ts", "!tests/long/**"],
   extensions: { ts: "module" },
   nodeArguments: ["--import=tsx"],
   workerThreads: false, // in them --import has no effect
   concurrency: 2,
-  timeout: "60s",
+  timeout: long ? "10m" : "60s",
 };

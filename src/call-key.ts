@@ -68,6 +68,11 @@ function assertTransforms(
   names: readonly string[],
   transforms: Readonly<Record<string, unknown>>,
 ): void {
+  if (Object.hasOwn(transforms, "this") && names.includes("this")) {
+    throw new OptionError(
+      `keyFunction: "this" is the receiver, and a parameter of ${subject} too; name the parameter otherwise.`,
+    );
+  }
   for (const [name, transform] of Object.entries(transforms)) {
     if (name !== "this" && !names.includes(name)) {
       throw new OptionError(

@@ -1,4 +1,5 @@
 export { createCache, defaultCache, permacache } from "./cache.js";
+export type { Codec } from "./entry/codecs.js";
 export {
   BatchError,
   BindingError,
@@ -22,7 +23,6 @@ export type {
   CachedFunction,
   CacheOptions,
   CallArguments,
-  Codec,
   DefaultCache,
   Detail,
   Duration,

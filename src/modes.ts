@@ -1,20 +1,9 @@
 import { context } from "./context.js";
 import { OptionError } from "./errors.js";
 import { type Subject, subjectOf } from "./subjects.js";
+import type { Mode } from "./types.js";
 
-/**
- * What a call may do with the cache:
- *
- * | mode               | reads | writes | on a miss             |
- * | ------------------ | ----- | ------ | --------------------- |
- * | `"read-write"`     | yes   | yes    | computes              |
- * | `"read-only"`      | yes   | no     | computes              |
- * | `"refresh"`        | no    | yes    | computes              |
- * | `"bypass"`         | no    | no     | computes              |
- * | `"only-if-cached"` | yes   | no     | throws CacheMissError |
- */
-export const MODES = ["read-write", "read-only", "refresh", "bypass", "only-if-cached"] as const;
-export type Mode = (typeof MODES)[number];
+export const MODES = ["read-write", "read-only", "refresh", "bypass", "only-if-cached"] as const satisfies Mode[];
 
 export function isMode(value: unknown): value is Mode {
   return MODES.includes(value as Mode);

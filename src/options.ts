@@ -3,8 +3,9 @@ import ms from "ms";
 import type { Codec } from "./entry/codecs.js";
 import { compressionOf } from "./entry/compression.js";
 import { OptionError, type PermacacheError } from "./errors.js";
-import { MODES, type Mode } from "./modes.js";
+import { MODES } from "./modes.js";
 import type { RetentionLimits } from "./retention.js";
+import type { Limits, Mode } from "./types.js";
 
 /** What stands at a cache and at a function. */
 export interface SharedSettings {
@@ -150,13 +151,6 @@ function optionsOf(place: Place): string[] {
   return Object.keys(RULES).filter((name) => RULES[name]!.places.includes(place));
 }
 
-/** Limits as users write them: milliseconds or `"2d"`, bytes or `"10GB"`. */
-export interface Limits {
-  maxAge?: number | string | undefined;
-  maxEntries?: number | undefined;
-  maxBytes?: number | string | undefined;
-}
-
 /** @throws OptionError where one is unknown, or is not a positive number of its unit */
 export function checkLimits(subject: string, limits: Limits): RetentionLimits {
   const { maxAge, maxEntries, maxBytes, ...rest } = limits;
@@ -164,20 +158,23 @@ export function checkLimits(subject: string, limits: Limits): RetentionLimits {
   if (unknown !== undefined)
     throw new OptionError(`${subject}: there is no limit "${unknown}". Limits are maxAge, maxEntries, maxBytes.`);
   return {
-    maxAge: positive(
-      subject,
-      "maxAge",
-      typeof maxAge === "string" ? ms(maxAge as ms.StringValue) : maxAge,
-      'milliseconds, or a text such as "2d"',
-    ),
+    maxAge: positive(subject, "maxAge", milliseconds(maxAge), 'milliseconds, or a text such as "2d"'),
     maxEntries: positive(subject, "maxEntries", maxEntries, "a number of entries"),
-    maxBytes: positive(
-      subject,
-      "maxBytes",
-      typeof maxBytes === "string" ? bytes.parse(maxBytes) : maxBytes,
-      'bytes, or a text such as "10GB"',
-    ),
+    maxBytes: positive(subject, "maxBytes", byteCount(maxBytes), 'bytes, or a text such as "10GB"'),
   };
+}
+
+/** NaN for a text that is none. */
+function milliseconds(text: unknown): unknown {
+  return typeof text === "string" && text !== "" && text.length < 100
+    ? (ms(text as ms.StringValue) ?? Number.NaN)
+    : text;
+}
+
+/** NaN for a text that is none: the package `bytes` would read "10 parsecs" as 10. */
+function byteCount(text: unknown): unknown {
+  if (typeof text !== "string") return text;
+  return /^\d+(\.\d+)? ?[kmgtp]?b$/i.test(text) ? bytes.parse(text) : Number.NaN;
 }
 
 function positive(subject: string, name: string, value: unknown, what: string): number | undefined {

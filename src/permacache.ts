@@ -1,11 +1,12 @@
 import { sha256 } from "#sha256";
-import { createCachedFunction, type Plan, type Resolved } from "./cached-function.js";
+import { createCachedFunction } from "./cached-function.js";
 import { createCallKey } from "./call-key.js";
 import { OptionError, SignatureError } from "./errors.js";
 import type { Home } from "./home.js";
 import { assertPath, type Identity, identityText } from "./identity.js";
 import { modeFromEnvironment } from "./modes.js";
 import { checkOptions, type FunctionSettings } from "./options.js";
+import type { Plan, Resolved } from "./plan.js";
 import { createBinder } from "./signature/bind.js";
 import { readSignature, type Signature } from "./signature/parse.js";
 import type { Folder } from "./stores/store.js";
@@ -13,7 +14,10 @@ import { subjectOf } from "./subjects.js";
 import type { AnyFunction, CachedFunction, Permacache } from "./types.js";
 import { warn } from "./warnings.js";
 
-/** The `permacache` of a cache. Options are checked and the function is read here, once; what follows trusts them. */
+/**
+ * The `permacache` of a cache. Options are checked and the function is read here, once; what follows trusts them.
+ * @internal
+ */
 export function createPermacache(home: Home): Permacache {
   return ((path: string, options?: FunctionSettings) => {
     assertPath(path);
@@ -53,7 +57,7 @@ function assertWrappable(path: string, fn: unknown, context: unknown): void {
 
 function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): Plan {
   // A cached function shows the signature of what it wraps.
-  const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature);
+  const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature, path);
   const shown = `${signature.name}${signature.text}`;
   const transforms = typeof own.keyFunction === "object" ? own.keyFunction : {};
   const keysThis = Object.hasOwn(transforms, "this");

@@ -37,6 +37,10 @@ export class Flight<T> {
     return this.landing.promise.finally(() => waiter.waitsFor.delete(this));
   }
 
+  get isJoined(): boolean {
+    return this.landing !== undefined;
+  }
+
   /** Whether this computation waits, itself or through others, for that one: A -> B -> A would hang. */
   private awaits(other: Flight<any>, seen = new Set<Flight<any>>()): boolean {
     if (this === other) return true;

@@ -1,3 +1,4 @@
+import type { Codec } from "./entry/codecs.js";
 import type { PermacacheError } from "./errors.js";
 import type { KeyFunction } from "./key/key-functions.js";
 
@@ -84,21 +85,21 @@ export type Like<F extends AnyFunction, T> =
 // ---- options ----
 
 /**
- * What a call may do with the cache. `"read-write"` (default); `"read-only"` stores nothing; `"refresh"` computes and
- * replaces; `"bypass"` leaves the cache alone; `"only-if-cached"` throws `CacheMissError` on a miss.
+ * What a call may do with the cache:
+ *
+ * | mode               | reads | writes | on a miss              |
+ * | ------------------ | ----- | ------ | ---------------------- |
+ * | `"read-write"`     | yes   | yes    | computes               |
+ * | `"read-only"`      | yes   | no     | computes               |
+ * | `"refresh"`        | no    | yes    | computes               |
+ * | `"bypass"`         | no    | no     | computes               |
+ * | `"only-if-cached"` | yes   | no     | throws `CacheMissError` |
  */
 export type Mode = "read-write" | "read-only" | "refresh" | "bypass" | "only-if-cached";
 /** Milliseconds, or a text such as `"2d"`. */
 export type Duration = number | string;
 /** Bytes, or a text such as `"10GB"`. */
 export type Size = number | string;
-
-/** A codec of your own, trusted to give back an equal value. Its name stands in the entries. */
-export interface Codec {
-  readonly name: string;
-  encode(value: any): Uint8Array | string;
-  decode(data: Uint8Array): unknown;
-}
 
 export interface Limits {
   /** Since the entry was written. */

@@ -1,7 +1,8 @@
+import { isUint8Array } from "node:util/types";
 import { deserialize, serialize } from "node:v8";
-import { StoreError } from "../errors.js";
+import { PermacacheError, StoreError } from "../errors.js";
 import { type Compression, compressionOf } from "./compression.js";
-import { survey } from "./storable.js";
+import { isOverflow, survey } from "./storable.js";
 import { fromTree, toTree } from "./tagged.js";
 
 /** A codec of the user's own; trusted to give back an equal value. */
@@ -15,7 +16,7 @@ export interface Codec {
 /**
  * How a payload is written.
  * - `json`: the JSON text of the value, where that is lossless
- * - `clone`: structured clone of a native tree (see tagged.ts), then the blobs it refers to
+ * - `clone`: structured clone of a native tree (see tagged.ts), then the bytes it refers to
  * - `tagged`: the JSON text of a JSON tree
  * - `own`: what the user's codec made
  */
@@ -34,44 +35,48 @@ export interface Payload {
 }
 
 /**
- * @throws StoreError where the value cannot be stored faithfully
+ * @throws StoreError where the value cannot be stored faithfully; OptionError where this Node lacks the compression
  */
 export function encodeValue(value: unknown, codec: "auto" | "json" | Codec, compression: false | Compression): Payload {
-  const plain = encodePlain(value, codec);
-  if (!compression) return { ...plain, compression };
-  const bytes = plain.parts.length === 1 ? plain.parts[0]! : Buffer.concat(plain.parts);
-  return { ...plain, compression, parts: [compressionOf(compression).compress(bytes)] };
+  const method = compression && compressionOf(compression);
+  try {
+    const plain = typeof codec === "object" ? encodeOwn(value, codec) : encodeBuiltIn(value, codec);
+    if (!method) return { ...plain, compression };
+    const bytes = plain.parts.length === 1 ? plain.parts[0]! : Buffer.concat(plain.parts);
+    return { ...plain, compression, parts: [method.compress(bytes)] };
+  } catch (error) {
+    if (error instanceof PermacacheError) throw error;
+    // Among others: larger than a string or a buffer can be.
+    const problem = isOverflow(error) ? "is nested too deeply" : `cannot be encoded: ${String(error)}`;
+    throw new StoreError(`The value ${problem}`, { cause: error });
+  }
 }
 
 type PlainPayload = Omit<Payload, "compression">;
 
-function encodePlain(value: unknown, codec: "auto" | "json" | Codec): PlainPayload {
+function encodeOwn(value: unknown, codec: Codec): PlainPayload {
+  const bytes = codec.encode(value);
+  if (typeof bytes !== "string" && !isUint8Array(bytes)) {
+    throw new StoreError(`The codec "${codec.name}" must encode to a Uint8Array or a string`);
+  }
+  return {
+    format: "own",
+    codecName: codec.name,
+    lengths: [],
+    parts: [typeof bytes === "string" ? Buffer.from(bytes) : bytes],
+  };
+}
+
+function encodeBuiltIn(value: unknown, codec: "auto" | "json"): PlainPayload {
   const base = { codecName: "", lengths: [] };
-  if (typeof codec === "object") {
-    const bytes = codec.encode(value);
-    if (typeof bytes !== "string" && !(bytes instanceof Uint8Array)) {
-      throw new StoreError(`The codec "${codec.name}" must encode to a Uint8Array or a string`);
-    }
-    return {
-      ...base,
-      format: "own",
-      codecName: codec.name,
-      parts: [typeof bytes === "string" ? Buffer.from(bytes) : bytes],
-    };
-  }
   const found = survey(value);
-  try {
-    if (codec === "json") {
-      return { ...base, format: "tagged", parts: [Buffer.from(JSON.stringify(toTree(value, found, "json").root))] };
-    }
-    if (found.json) return { ...base, format: "json", parts: [Buffer.from(JSON.stringify(value))] };
-    const { root, blobs } = toTree(value, found, "native");
-    const parts = [serialize(root), ...blobs];
-    return { ...base, format: "clone", lengths: parts.map((part) => part.length), parts };
-  } catch (error) {
-    // Deeper than the stack holds, or larger than a string or buffer can be.
-    throw new StoreError(`The value is nested too deeply or is too large: ${String(error)}`, { cause: error });
+  if (codec === "json") {
+    return { ...base, format: "tagged", parts: [Buffer.from(JSON.stringify(toTree(value, found, "json").root))] };
   }
+  if (found.json) return { ...base, format: "json", parts: [Buffer.from(JSON.stringify(value))] };
+  const { root, blobs } = toTree(value, found, "native");
+  const parts = [serialize(root), ...blobs];
+  return { ...base, format: "clone", lengths: parts.map((part) => part.length), parts };
 }
 
 /**
@@ -108,7 +113,7 @@ export function decodeValue(
       if (typeof codec !== "object" || codec.name !== codecName) {
         throw new StoreError(`The entry was written by the codec "${codecName}"`);
       }
-      return codec.decode(Uint8Array.from(plain));
+      return codec.decode(new Uint8Array(plain));
   }
 }
 

@@ -99,14 +99,14 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
   const codecNameEnd = keyEnd + entry.readUInt32LE(CODEC_NAME_LENGTH);
   const count = entry.readUInt32LE(LENGTHS_COUNT);
   const payloadStart = codecNameEnd + 8 * count;
-  if (entry.length !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH)) return undefined;
+  if (payloadStart > entry.length || entry.length !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH))
+    return undefined;
   if (crc32(entry.subarray(FLAGS)) !== entry.readUInt32LE(CHECKSUM)) return undefined;
   const format = FORMATS[entry[FORMAT]!];
   const compression = COMPRESSIONS[entry[COMPRESSION]!];
   if (format === undefined || compression === undefined) return undefined;
   const lengths: number[] = [];
   for (let i = 0; i < count; i++) lengths.push(entry.readDoubleLE(codecNameEnd + 8 * i));
-  const source = entry.toString("hex", SOURCE, IDENTITY_LENGTH);
   return {
     identity: entry.toString("utf8", TEXTS, identityEnd),
     key: entry.toString("utf8", identityEnd, keyEnd),
@@ -114,13 +114,26 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
     async: entry[FLAGS] === 1,
     createdAt: entry.readDoubleLE(CREATED_AT),
     duration: entry.readDoubleLE(DURATION),
-    source: /^0+$/.test(source) ? "" : source,
+    source: sourceOf(entry),
     format,
     compression,
     lengths,
     bytes: entry.length,
     payload: entry.subarray(payloadStart),
   };
+}
+
+/** The last one that was met: entries that are read one after the other are mostly of one function. */
+const lastSource = { bytes: Buffer.alloc(32), text: "" };
+
+/** Printing the digest anew would be a notable part of a hit. */
+function sourceOf(entry: Buffer): string {
+  if (entry.compare(lastSource.bytes, 0, 32, SOURCE, SOURCE + 32) !== 0) {
+    entry.copy(lastSource.bytes, 0, SOURCE, SOURCE + 32);
+    const text = lastSource.bytes.toString("hex");
+    lastSource.text = /^0+$/.test(text) ? "" : text;
+  }
+  return lastSource.text;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -8,6 +8,10 @@ import { placeOf, type Walk } from "../key/walk.js";
 export interface Survey {
   /** JSON text gives the value back as it is. */
   json: boolean;
+  /** The objects that stand in more than one place. */
+  readonly repeated: Set<object>;
+  /** The arrays that have holes. */
+  readonly holes: Set<object>;
   /** The data of each instance of a registered type, from its one call of `encode`. */
   readonly encoded: Map<object, unknown>;
   /** Each ArrayBuffer with the views on it; `whole` where the buffer itself stands in the value. */
@@ -19,149 +23,186 @@ export interface Survey {
  * @throws StoreError where a part of it would not come back equal; the message names the place
  */
 export function survey(value: unknown): Survey {
-  const found: Survey = { json: true, encoded: new Map(), buffers: new Map() };
-  const walk: Walk = { ancestors: [], path: [] };
+  const surveyor = new Surveyor();
   try {
-    visit(value, walk, found, new Set());
+    surveyor.visit(value);
   } catch (error) {
     if (error instanceof PermacacheError) throw error;
-    const problem = error instanceof RangeError ? "is nested too deeply" : `cannot be read: ${String(error)}`;
-    throw unstorable(walk, problem, { cause: error });
+    throw surveyor.unstorable(isOverflow(error) ? "is nested too deeply" : `cannot be read: ${String(error)}`, error);
   }
-  return found;
+  return surveyor.found;
 }
 
-function unstorable(walk: Walk, problem: string, options?: { cause: unknown }): StoreError {
-  return new StoreError(`${placeOf(walk)} ${problem}`, options);
-}
-
-function visit(value: unknown, walk: Walk, found: Survey, seen: Set<object>): void {
-  switch (typeof value) {
-    case "number":
-      if (!Number.isFinite(value) || Object.is(value, -0)) found.json = false;
-      return;
-    case "undefined":
-    case "bigint":
-      found.json = false;
-      return;
-    case "function":
-    case "symbol":
-      throw unstorable(walk, `is a ${typeof value}`);
-    case "object":
-      if (value !== null) visitObject(value, walk, found, seen);
-  }
-}
-
-function visitObject(value: object, walk: Walk, found: Survey, seen: Set<object>): void {
-  if (seen.has(value)) {
-    found.json = false; // JSON would give two copies
-    const cycle = walk.ancestors.slice(walk.ancestors.lastIndexOf(value));
-    if (cycle[0] === value && cycle.some((each) => found.encoded.has(each))) {
-      throw unstorable(walk, "refers back to an instance of a registered type that contains it");
-    }
-    return;
-  }
-  seen.add(value);
-  const definition = definitionOf(value);
-  const builtin = definition ? null : kindOf(value);
-  if (!definition && !builtin) {
-    const name = classNameOf(value);
-    throw unstorable(
-      walk,
-      `is an instance of ${name ? `class ${name}` : "a class"}, which is not registered (defineType)`,
-    );
-  }
-  walk.ancestors.push(value);
-  const visitChild = (step: string | number, child: unknown) => {
-    walk.path[walk.ancestors.length - 1] = step;
-    visit(child, walk, found, seen);
-  };
-  walk.path.length = walk.ancestors.length - 1;
-  if (definition) {
-    found.json = false;
-    const data = definition.encode(value);
-    found.encoded.set(value, data);
-    visitChild("encode()", data);
-  } else {
-    visitBuiltin(value, builtin!, walk, found, visitChild);
-  }
-  walk.ancestors.pop();
-}
-
-type VisitChild = (step: string | number, child: unknown) => void;
-
-function visitBuiltin(value: object, builtin: Builtin, walk: Walk, found: Survey, visitChild: VisitChild): void {
-  const { kind } = builtin;
-  if (kind === "plain") {
-    if (Object.getPrototypeOf(value) === null) found.json = false;
-    const keys = Object.keys(value);
-    if (Reflect.ownKeys(value).length !== keys.length)
-      throw unstorable(walk, "has a symbol or a hidden property as key");
-    for (const key of keys) {
-      walk.path[walk.ancestors.length - 1] = key; // before the read: a getter may throw
-      visitChild(key, (value as Record<string, unknown>)[key]);
-    }
-    return;
-  }
-  if (kind === "array") {
-    const array = value as unknown[];
-    const { holes, extra, keys } = shapeOf(array);
-    if (extra !== undefined) throw unstorable(walk, `is an array with a further property ("${extra}")`);
-    if (Reflect.ownKeys(array).length !== keys.length + 1) throw unstorable(walk, "is an array with a hidden property");
-    if (holes) found.json = false;
-    for (const key of keys) visitChild(Number(key), array[Number(key)]);
-    return;
-  }
-  found.json = false;
-  if (kind === "boxed") throw unstorable(walk, `is a boxed primitive (${builtin.name})`);
-  if (kind === "Error") {
-    visitError(value, walk, visitChild);
-    return;
-  }
-  refuseProperties(value, builtin, walk);
-  if (kind === "Map") {
-    let i = 0;
-    for (const entry of value as Map<unknown, unknown>) for (const side of entry) visitChild(i++ >> 1, side);
-  } else if (kind === "Set") {
-    let i = 0;
-    for (const each of value as Set<unknown>) visitChild(i++, each);
-  } else if (kind === "ArrayBuffer") {
-    noteBuffer(value as ArrayBuffer, walk, found).whole = true;
-  } else if (ArrayBuffer.isView(value)) {
-    noteBuffer(value.buffer as ArrayBuffer, walk, found).views.push(value);
-  }
+/** Deeper than the stack holds. A getter may throw other RangeErrors. */
+export function isOverflow(error: unknown): boolean {
+  return error instanceof RangeError && /call stack/.test(error.message);
 }
 
 /** Not enumerable in an error are only these; whatever else is own and enumerable is kept as a property. */
-const HIDDEN_IN_ERRORS: readonly PropertyKey[] = ["message", "stack", "cause", "errors"];
+const HIDDEN_IN_ERRORS: readonly PropertyKey[] = ["name", "message", "stack", "cause", "errors"];
 
-function visitError(error: object, walk: Walk, visitChild: VisitChild): void {
-  for (const key of Reflect.ownKeys(error)) {
-    const enumerable = Object.getOwnPropertyDescriptor(error, key)!.enumerable;
-    if (typeof key === "symbol" || !(enumerable || HIDDEN_IN_ERRORS.includes(key))) {
-      throw unstorable(walk, `is an error with a hidden property (${String(key)})`);
+class Surveyor {
+  readonly found: Survey = {
+    json: true,
+    repeated: new Set(),
+    holes: new Set(),
+    encoded: new Map(),
+    buffers: new Map(),
+  };
+  readonly #seen = new Set<object>();
+  readonly #walk: Walk = { ancestors: [], path: [] };
+
+  unstorable(problem: string, cause?: unknown): StoreError {
+    return new StoreError(`${placeOf(this.#walk)} ${problem}`, cause === undefined ? undefined : { cause });
+  }
+
+  visit(value: unknown): void {
+    switch (typeof value) {
+      case "number":
+        if (!Number.isFinite(value) || Object.is(value, -0)) this.found.json = false;
+        return;
+      case "undefined":
+      case "bigint":
+        this.found.json = false;
+        return;
+      case "function":
+      case "symbol":
+        throw this.unstorable(`is a ${typeof value}`);
+      case "object":
+        if (value === null) return;
+        if (this.#seen.has(value)) this.#repeat(value);
+        else this.#visitObject(value);
     }
-    visitChild(key, (error as Record<string, unknown>)[key]);
+  }
+
+  #repeat(value: object): void {
+    this.found.json = false; // JSON would give two copies
+    this.found.repeated.add(value);
+    if (this.found.encoded.size === 0) return;
+    const { ancestors } = this.#walk;
+    const start = ancestors.lastIndexOf(value);
+    if (start >= 0 && ancestors.slice(start).some((each) => this.found.encoded.has(each))) {
+      throw this.unstorable("refers back to an instance of a registered type that contains it");
+    }
+  }
+
+  #visitObject(value: object): void {
+    this.#seen.add(value);
+    const { ancestors, path } = this.#walk;
+    const definition = definitionOf(value);
+    const builtin = definition ? null : kindOf(value);
+    if (!definition && !builtin) {
+      const name = classNameOf(value);
+      const what = name ? `class ${name}` : "a class";
+      throw this.unstorable(`is an instance of ${what}, which is not registered (defineType)`);
+    }
+    path.length = ancestors.length;
+    ancestors.push(value);
+    if (definition) {
+      this.found.json = false;
+      this.#step("encode()");
+      const data = definition.encode(value);
+      this.found.encoded.set(value, data);
+      this.visit(data);
+    } else if (builtin!.kind === "plain") {
+      this.#visitPlain(value);
+    } else if (builtin!.kind === "array") {
+      this.#visitArray(value as unknown[]);
+    } else {
+      this.found.json = false;
+      this.#visitBuiltin(value, builtin!);
+    }
+    ancestors.pop();
+    path.length = ancestors.length;
+  }
+
+  /** To be called before a part is read: a getter may throw. */
+  #step(key: string | number): void {
+    this.#walk.path[this.#walk.ancestors.length - 1] = key;
+  }
+
+  #visitPlain(value: object): void {
+    if (Object.getPrototypeOf(value) === null) this.found.json = false;
+    const keys = Object.keys(value);
+    if (Reflect.ownKeys(value).length !== keys.length) {
+      throw this.unstorable("has a symbol or a hidden property as key");
+    }
+    for (const key of keys) {
+      this.#step(key);
+      this.visit((value as Record<string, unknown>)[key]);
+    }
+  }
+
+  #visitArray(array: readonly unknown[]): void {
+    const { holes, extra, keys } = shapeOf(array);
+    if (extra !== undefined) throw this.unstorable(`is an array with a further property ("${extra}")`);
+    if (Reflect.ownKeys(array).length !== keys.length + 1) throw this.unstorable("is an array with a hidden property");
+    if (holes) {
+      this.found.json = false;
+      this.found.holes.add(array);
+    }
+    for (const key of keys) {
+      this.#step(Number(key));
+      this.visit(array[Number(key)]);
+    }
+  }
+
+  #visitBuiltin(value: object, { kind, name }: Builtin): void {
+    if (kind === "boxed") throw this.unstorable(`is a boxed primitive (${name})`);
+    if (kind === "Error") {
+      this.#visitError(value);
+      return;
+    }
+    if (hasOwnProperties(value, kind)) throw this.unstorable(`is a ${name} with a property of its own`);
+    if (kind === "Map") {
+      this.#visitAll([...(value as Map<unknown, unknown>)].flat(), 2);
+    } else if (kind === "Set") {
+      this.#visitAll([...(value as Set<unknown>)], 1);
+    } else if (kind === "RegExp") {
+      if (typeof (value as RegExp).lastIndex !== "number") throw this.unstorable("has a lastIndex that is no number");
+    } else if (kind === "ArrayBuffer") {
+      this.#note(value as ArrayBuffer).whole = true;
+    } else if (ArrayBuffer.isView(value)) {
+      this.#note(value.buffer as ArrayBuffer).views.push(value);
+    }
+  }
+
+  #visitAll(parts: readonly unknown[], partsPerEntry: number): void {
+    for (const [i, part] of parts.entries()) {
+      this.#step(Math.floor(i / partsPerEntry));
+      this.visit(part);
+    }
+  }
+
+  #visitError(error: object): void {
+    const keys = Reflect.ownKeys(error);
+    const hidden = keys.find((key) => {
+      const { enumerable } = Object.getOwnPropertyDescriptor(error, key)!;
+      return typeof key === "symbol" || !(enumerable || HIDDEN_IN_ERRORS.includes(key));
+    });
+    if (hidden !== undefined) throw this.unstorable(`is an error with a hidden property (${String(hidden)})`);
+    for (const key of keys as string[]) {
+      this.#step(key);
+      this.visit((error as unknown as Record<string, unknown>)[key]);
+    }
+  }
+
+  #note(buffer: ArrayBuffer) {
+    let noted = this.found.buffers.get(buffer);
+    if (!noted) {
+      if (kindOf(buffer)?.kind !== "ArrayBuffer") throw this.unstorable("is backed by shared memory");
+      if ((buffer as { resizable?: boolean }).resizable) throw this.unstorable("is backed by a resizable ArrayBuffer");
+      new Uint8Array(buffer); // throws where it was transferred away
+      noted = { whole: false, views: [] };
+      this.found.buffers.set(buffer, noted);
+    }
+    return noted;
   }
 }
 
-function noteBuffer(buffer: ArrayBuffer, walk: Walk, found: Survey) {
-  let noted = found.buffers.get(buffer);
-  if (!noted) {
-    if (kindOf(buffer)?.kind !== "ArrayBuffer") throw unstorable(walk, "is backed by shared memory");
-    if ((buffer as { resizable?: boolean }).resizable) throw unstorable(walk, "is backed by a resizable ArrayBuffer");
-    noted = { whole: false, views: [] };
-    found.buffers.set(buffer, noted);
-  }
-  return noted;
-}
-
-function refuseProperties(value: object, { kind, name }: Builtin, walk: Walk): void {
-  const own =
-    kind === "typed array" || kind === "Buffer"
-      ? hasOwnBesidesElements(value as TypedArray)
-      : Reflect.ownKeys(value).some((key) => key !== "lastIndex");
-  if (own) throw unstorable(walk, `is a ${name} with a property of its own`);
+function hasOwnProperties(value: object, kind: Builtin["kind"]): boolean {
+  if (kind === "typed array" || kind === "Buffer") return hasOwnBesidesElements(value as TypedArray);
+  return Reflect.ownKeys(value).length > (kind === "RegExp" ? 1 : 0); // a RegExp has lastIndex
 }
 
 /** Listing the keys of a typed array would list every element; inspecting it does not, and a bare twin tells the difference. */
@@ -170,6 +211,6 @@ function hasOwnBesidesElements(array: TypedArray): boolean {
   const type = Object.getPrototypeOf(array).constructor;
   const twin =
     type === Buffer ? Buffer.from(buffer as ArrayBuffer, byteOffset, length) : new type(buffer, byteOffset, length);
-  const options = { maxArrayLength: 0, depth: 0, customInspect: false };
+  const options = { maxArrayLength: 0, depth: 0, customInspect: false, showHidden: true };
   return inspect(array, options) !== inspect(twin, options);
 }

@@ -14,7 +14,8 @@ export interface Io {
   size(fd: number): number | Promise<number>;
   fsync(fd: number): void | Promise<void>;
   close(fd: number): void | Promise<void>;
-  rename(from: string, to: string): void | Promise<void>;
+  /** Blocks in both manners: between the last look at what it replaces and the renaming nothing else runs. */
+  rename(from: string, to: string): void;
   unlink(path: string): void | Promise<void>;
 }
 
@@ -46,7 +47,7 @@ export const asyncIo: Io = {
   size: async (fd) => (await fstat(fd)).size,
   fsync: promisify(gracefulFs.fsync),
   close: promisify(gracefulFs.close),
-  rename: promisify(gracefulFs.rename),
+  rename: fs.renameSync,
   unlink: promisify(gracefulFs.unlink),
 };
 

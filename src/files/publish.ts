@@ -8,8 +8,8 @@ const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | (const
 /**
  * Writes a new file: all of it or none. A reader of `target` sees the old file or the whole new one.
  * @param temporary a path of 128 random bits on the same file system, see temporary.ts
- * @param isReady asked when all is written: whether the target may be taken; it makes the folder of the target
- * @param isReadyAgain asked where the folder of the target is missing all the same
+ * @param isReady asked when all is written, at the last moment: whether the target may be taken. It makes the folder of
+ *   the target; where that goes away at once, it is asked again.
  * @returns whether it was published
  * @throws the system's error; no temporary file is left
  */
@@ -19,13 +19,14 @@ export function* publish(
   parts: readonly Uint8Array[],
   io: Io,
   isReady: () => boolean,
-  isReadyAgain: () => boolean,
 ): Flow<boolean> {
   let published = false;
   try {
     yield* writeNew(temporary, parts, io);
-    published = isReady() && (yield* tryRename(temporary, target, io));
-    if (!published) published = isReadyAgain() && (yield* tryRename(temporary, target, io));
+    for (let attempt = 1; !published && isReady(); attempt++) {
+      if (attempt > 2) throw new Error(`${temporary} was removed by another program`);
+      published = yield* renameInto(temporary, target, io);
+    }
     return published;
   } finally {
     if (!published) yield* discard(temporary, io);
@@ -38,7 +39,11 @@ function* writeNew(path: string, parts: readonly Uint8Array[], io: Io): Flow<voi
     let total = 0;
     for (const part of parts) {
       // A short write is no error to the kernel: a full disk may take a third of it first.
-      for (let at = 0; at < part.length; ) at += yield* wait(io.write(fd, part, at, part.length - at));
+      for (let at = 0; at < part.length; ) {
+        const written = yield* wait(io.write(fd, part, at, part.length - at));
+        if (written === 0) throw new Error("Nothing more could be written");
+        at += written;
+      }
       total += part.length;
     }
     const size = yield* wait(io.size(fd));
@@ -48,8 +53,11 @@ function* writeNew(path: string, parts: readonly Uint8Array[], io: Io): Flow<voi
   }
 }
 
-/** False where the folder of the target is missing. */
-function* tryRename(from: string, to: string, io: Io): Flow<boolean> {
+/** Windows: another process has the target open for a moment. */
+const BUSY = ["EPERM", "EBUSY", "EACCES"];
+
+/** Blocks. @returns false where the file, or the folder of the target, is missing */
+export function* renameInto(from: string, to: string, io: Io): Flow<boolean> {
   for (let attempt = 1; ; attempt++) {
     try {
       yield* wait(io.rename(from, to));
@@ -57,14 +65,13 @@ function* tryRename(from: string, to: string, io: Io): Flow<boolean> {
     } catch (error) {
       const code = codeOf(error);
       if (code === "ENOENT") return false;
-      // Windows: another process has the target open for a moment.
-      if (process.platform !== "win32" || attempt === 10 || !["EPERM", "EBUSY", "EACCES"].includes(code)) throw error;
+      if (process.platform !== "win32" || attempt === 10 || !BUSY.includes(code)) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, attempt * 5);
     }
   }
 }
 
-function* discard(path: string, io: Io): Flow<void> {
+export function* discard(path: string, io: Io): Flow<void> {
   try {
     yield* wait(io.unlink(path));
   } catch {

@@ -8,8 +8,8 @@ const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NO
 /** Most entries fit. Used again for every read: what is read stands here only until the next one. */
 const buffer = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** Not there; a link (ELOOP, EMLINK on some BSDs); a directory on the way that is a file. */
-const ABSENT = ["ENOENT", "ELOOP", "EMLINK", "ENOTDIR"];
+/** Not there, or a file on the way; a link (EMLINK on some BSDs); a directory, a socket, a FIFO that is being written. */
+const ABSENT = ["ENOENT", "ENOTDIR", "ELOOP", "EMLINK", "EISDIR", "ENXIO", "EAGAIN"];
 
 /**
  * The bytes of a regular file, `undefined` where there is none. They may stand in a buffer that the next call uses.
@@ -18,38 +18,43 @@ const ABSENT = ["ENOENT", "ELOOP", "EMLINK", "ENOTDIR"];
  * @throws the system's error where the file is there and cannot be read
  */
 export function readFile(path: string, async: boolean): Buffer | undefined | Promise<Buffer | undefined> {
-  let fd: number;
   try {
-    fd = syncIo.open(path, FLAGS) as number;
+    return readAtOnce(path, async ? asyncIo : syncIo);
   } catch (error) {
     const code = codeOf(error);
     if (ABSENT.includes(code)) return undefined;
     if (async && (code === "EMFILE" || code === "ENFILE")) return readQueued(path);
     throw error;
   }
+}
+
+function readAtOnce(path: string, io: Io): Buffer | Promise<Buffer> {
+  const fd = syncIo.open(path, FLAGS) as number;
   let open = true;
   try {
     const length = syncIo.read(fd, buffer, 0, buffer.length) as number;
     if (length < buffer.length) return buffer.subarray(0, length);
-    const io = async ? asyncIo : syncIo;
     open = false; // the flow closes it
-    return run(readRest(fd, length, io));
+    return run(readRest(fd, Buffer.from(buffer), io));
   } finally {
     if (open) syncIo.close(fd);
   }
 }
 
-async function readQueued(path: string): Promise<Buffer> {
-  return run(readRest((await asyncIo.open(path, FLAGS)) as number, 0, asyncIo));
+async function readQueued(path: string): Promise<Buffer | undefined> {
+  try {
+    return await run(readRest(await asyncIo.open(path, FLAGS), Buffer.alloc(0), asyncIo));
+  } catch (error) {
+    if (ABSENT.includes(codeOf(error))) return undefined;
+    throw error;
+  }
 }
 
-/** What follows the first `have` bytes, which stand in the shared buffer. Short reads are ordinary; the size is that of the open file. */
-function* readRest(fd: number, have: number, io: Io): Flow<Buffer> {
+/** What follows the first bytes. Short reads are ordinary; the size is that of the open file. */
+function* readRest(fd: number, first: Buffer, io: Io): Flow<Buffer> {
   try {
-    const first = Buffer.from(buffer.subarray(0, have));
-    const bytes = Buffer.allocUnsafeSlow(Math.max(yield* wait(io.size(fd)), have));
-    first.copy(bytes);
-    let at = have;
+    const bytes = Buffer.allocUnsafeSlow(Math.max(yield* wait(io.size(fd)), first.length));
+    let at = first.copy(bytes);
     while (at < bytes.length) {
       const length = yield* wait(io.read(fd, bytes, at, bytes.length - at));
       if (length === 0) break;

@@ -1,53 +1,58 @@
-import { lstatSync, readdirSync, readlinkSync, rmSync, unlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "#sha256";
 import { randomName } from "./publish.js";
 
 /**
- * Names of temporary files: `<where>-<pid>-<random>`. They tell who writes, so that what a killed process left behind
- * can go, but never while its writer lives.
+ * Names of temporary files and folders: `<where>-<pid>-<random>`. They tell whose they are, so that what a killed process
+ * left behind can go, but never while its owner lives.
  */
 let where: string | undefined;
 
-/** The machine and the space of process ids: a pid means nothing outside. */
+/** The machine since it was started, and the space of process ids: a pid means nothing outside. */
 function whereabouts(): string {
-  if (where === undefined) {
-    let space = "";
-    try {
-      space = readlinkSync("/proc/self/ns/pid");
-    } catch {
-      // Only Linux has it.
-    }
-    where = sha256(`${hostname()} ${space}`).slice(0, 12);
-  }
+  // Only Linux has the last two; without them the name of the machine has to do.
+  where ??= sha256(
+    [
+      hostname(),
+      ...[() => readFileSync("/proc/sys/kernel/random/boot_id"), () => readlinkSync("/proc/self/ns/pid")].map(textOf),
+    ].join(" "),
+  ).slice(0, 12);
   return where;
+}
+
+function textOf(read: () => Buffer | string): string {
+  try {
+    return String(read());
+  } catch {
+    return "";
+  }
 }
 
 export function temporaryName(): string {
   return `${whereabouts()}-${process.pid}-${randomName()}`;
 }
 
-/** A writer elsewhere cannot be asked whether it lives; a file untouched for so long has none. In ms. */
+/** An owner elsewhere cannot be asked whether it lives; what is untouched for so long has none. In ms. */
 const ABANDONED = 24 * 60 * 60 * 1000;
 
-/** Removes temporary files without a writer, and folders that were set aside to be deleted. Never throws. */
-export function sweep(temporaries: string, aside: string): void {
+/** Removes the temporary files and folders in a folder that have no owner any more. Never throws. */
+export function sweep(temporaries: string): void {
   for (const name of list(temporaries)) {
     const path = join(temporaries, name);
-    if (isOrphan(name, path)) quietly(() => unlinkSync(path));
+    try {
+      if (isOrphan(name, path)) rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Somebody else was quicker, or it is not ours to remove.
+    }
   }
-  for (const name of list(aside)) quietly(() => rmSync(join(aside, name), { recursive: true, force: true }));
 }
 
 function isOrphan(name: string, path: string): boolean {
   const [place, pid] = name.split("-");
   if (place === whereabouts()) return !isAlive(Number(pid));
-  try {
-    return Date.now() - lstatSync(path).mtimeMs > ABANDONED;
-  } catch {
-    return false;
-  }
+  return Date.now() - lstatSync(path).mtimeMs > ABANDONED;
 }
 
 function isAlive(pid: number): boolean {
@@ -61,16 +66,8 @@ function isAlive(pid: number): boolean {
 
 function list(folder: string): string[] {
   try {
-    return readdirSync(folder);
+    return lstatSync(folder).isDirectory() ? readdirSync(folder) : []; // what a link leads to is not ours
   } catch {
     return [];
-  }
-}
-
-function quietly(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // Somebody else was quicker, or it is not ours to remove.
   }
 }

@@ -61,10 +61,12 @@ function print(value: unknown, walk: Walk): string {
 }
 
 function reasonOf(error: unknown): string {
-  // Stack overflow, or a text beyond the longest string of the engine.
-  if (error instanceof RangeError)
+  const message = (error as { message?: unknown } | null | undefined)?.message;
+  if (typeof message !== "string") return "cannot be read: what was thrown is no error";
+  // The words of V8, SpiderMonkey and JavaScriptCore for a full stack, and for a text beyond the longest string.
+  if (/^(Maximum call stack|too much recursion|Invalid string length|allocation size|Out of memory)/.test(message))
     return "is nested too deeply or is too large to be written as JSON; key it by a part of it";
-  return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  return `cannot be read: ${message.replace(/\.$/, "")}`;
 }
 
 function unkeyable(walk: Walk, problem: string, options?: { cause: unknown }): UnkeyableValueError {
@@ -80,13 +82,11 @@ function tag(value: unknown, walk: Walk): unknown {
       "refers back to an object that contains it (a cycle); map it to data without cycles with a key function",
     );
   }
-  const definition = definitionOf(value);
-  const builtin = definition ? null : kindOf(value);
+  const builtin = kindOf(value);
   const depth = walk.ancestors.push(value) - 1;
   walk.path.length = depth; // what a sibling left behind
-  const tagged = definition
-    ? { $type: `type ${definition.name}`, value: child("encode()", definition.encode(value), walk) }
-    : builtin?.kind === "plain"
+  const tagged =
+    builtin?.kind === "plain"
       ? tagPlain(value as Record<string, unknown>, walk)
       : builtin?.kind === "array"
         ? tagArray(value as unknown[], walk)
@@ -101,6 +101,12 @@ function tag(value: unknown, walk: Walk): unknown {
 function child(step: string | number, value: unknown, walk: Walk): unknown {
   walk.path[walk.ancestors.length - 1] = step;
   return tag(value, walk);
+}
+
+/** As `child`, for a property that is still to be read: a getter may throw. */
+function property(of: object, key: string | number, walk: Walk): unknown {
+  walk.path[walk.ancestors.length - 1] = key;
+  return tag((of as Record<string | number, unknown>)[key], walk);
 }
 
 function tagPrimitive(value: unknown, walk: Walk): unknown {
@@ -124,6 +130,8 @@ function tagPrimitive(value: unknown, walk: Walk): unknown {
 }
 
 function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown {
+  // A typed array is its bytes: to list the properties of one with a million elements would list the elements.
+  if (kind !== "Error" && kind !== "typed array" && kind !== "Buffer") refuseProperties(value, name, walk);
   switch (kind) {
     case "typed array":
     case "Buffer":
@@ -133,17 +141,11 @@ function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown
       return { $type: name, length, sha256: sha256(bytes) };
     }
     case "Error":
-      return tagError(value as Error, name, walk);
-  }
-  refuseProperties(value, name, walk);
-  switch (kind) {
+      return tagError(value, name, walk);
     case "Map":
-      return {
-        $type: name,
-        entries: sorted([...(value as Map<unknown, unknown>)].map((entry, i) => child(i, entry, walk))),
-      };
+      return { $type: name, entries: sorted(tagArray([...(value as Map<unknown, unknown>)], walk)) };
     case "Set":
-      return { $type: name, values: sorted([...(value as Set<unknown>)].map((each, i) => child(i, each, walk))) };
+      return { $type: name, values: sorted(tagArray([...(value as Set<unknown>)], walk)) };
     case "Date": {
       const time = (value as Date).getTime();
       return { $type: name, value: Number.isNaN(time) ? null : new Date(time).toISOString() };
@@ -165,9 +167,7 @@ function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown
 
 /** The object itself where it is JSON already; a copy with tags where it is not. */
 function tagPlain(value: Record<string, unknown>, walk: Walk): unknown {
-  if (Object.getOwnPropertySymbols(value).length > 0) {
-    throw unkeyable(walk, "has a symbol as property key, which has no text; map it to data with a key function");
-  }
+  if (Object.getOwnPropertySymbols(value).length > 0) throw symbolKey(walk);
   const depth = walk.ancestors.length - 1;
   const keys = Object.keys(value);
   let copy: Record<string, unknown> | undefined;
@@ -195,7 +195,7 @@ function tagArray(array: readonly unknown[], walk: Walk): unknown {
   }
   if (holes) {
     const items: Record<string, unknown> = {};
-    for (const key of keys) items[key] = child(Number(key), array[Number(key)], walk);
+    for (const key of keys) items[key] = property(array, Number(key), walk);
     return { $type: "Array", length: array.length, items };
   }
   const depth = walk.ancestors.length - 1;
@@ -210,43 +210,60 @@ function tagArray(array: readonly unknown[], walk: Walk): unknown {
   return copy ?? array;
 }
 
-function tagError(error: Error & { errors?: unknown }, name: string, walk: Walk): unknown {
-  const properties = { ...error };
-  return {
-    $type: name,
-    name: child("name", error.name, walk),
-    message: child("message", error.message, walk),
-    ...(Object.hasOwn(error, "cause") && { cause: child("cause", error.cause, walk) }),
-    ...(Object.hasOwn(error, "errors") && { errors: child("errors", error.errors, walk) }),
-    ...(Object.keys(properties).length > 0 && { properties: child("properties", properties, walk) }),
-  };
+/** Stand apart, or (`stack`) not at all, whether they are enumerable or not. */
+const OF_EVERY_ERROR = ["name", "message", "cause", "errors", "stack"];
+
+function tagError(error: object, name: string, walk: Walk): unknown {
+  // Node gives its own errors hidden symbols; an enumerable one was put there by the program.
+  if (Object.getOwnPropertySymbols(error).some((symbol) => Object.prototype.propertyIsEnumerable.call(error, symbol))) {
+    throw symbolKey(walk);
+  }
+  const tagged: Record<string, unknown> = { $type: name };
+  for (const key of ["name", "message"]) tagged[key] = property(error, key, walk);
+  for (const key of ["cause", "errors"]) if (Object.hasOwn(error, key)) tagged[key] = property(error, key, walk);
+  const keys = Object.keys(error).filter((key) => !OF_EVERY_ERROR.includes(key));
+  if (keys.length > 0) {
+    const properties = Object.create(null) as Record<string, unknown>;
+    for (const key of keys) properties[key] = property(error, key, walk);
+    tagged.properties = properties;
+  }
+  return tagged;
 }
 
 function refuseProperties(value: object, name: string, walk: Walk): void {
-  // A boxed string shows its characters as keys.
-  const own = Object.keys(value).filter((key) => name !== "String" || String(Number(key)) !== key);
-  if (own.length > 0)
-    throw unkeyable(walk, `is a ${name} with a property of its own ("${own[0]}"); pass the two as plain data`);
+  // The keys of a boxed string begin with its characters.
+  const [own] = Object.keys(value).slice(name === "String" ? (value as String).length : 0);
+  if (own !== undefined)
+    throw unkeyable(walk, `is a ${name} with a property of its own ("${own}"); pass the two as plain data`);
+  if (Object.getOwnPropertySymbols(value).length > 0) throw symbolKey(walk);
 }
 
-function sorted(tagged: unknown[]): unknown[] {
-  return tagged
+function symbolKey(walk: Walk): UnkeyableValueError {
+  return unkeyable(walk, "has a symbol as property key, which has no text; map it to data with a key function");
+}
+
+/** Spread, a Map or Set is an array without holes, and stays one when tagged. */
+function sorted(tagged: unknown): unknown[] {
+  return (tagged as unknown[])
     .map((each) => ({ each, text: stringify(each) }))
     .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
     .map(({ each }) => each);
 }
 
-/** By the first of: its `[keySymbol]()`, its `toJSON()`. A registered type came before. */
+/** By the first of: its `[keySymbol]()`, its registration, its `toJSON()`. */
 function tagInstance(value: object, walk: Walk): unknown {
   const name = classNameOf(value);
   const { [keySymbol]: toKey, toJSON } = value as { [keySymbol]?: unknown; toJSON?: unknown };
   if (typeof toKey === "function") {
     return { $type: `class ${name}`, value: child("keySymbol()", toKey.call(value), walk) };
   }
+  const definition = definitionOf(value);
+  if (definition) return { $type: `type ${definition.name}`, value: child("encode()", definition.encode(value), walk) };
   // Names of one or two letters come from minifiers: they change from build to build, and are given twice.
   if (typeof toJSON === "function" && name.length > 2 && !isSubclassOfBuiltin(value)) {
     return { $type: `class ${name}`, value: child("toJSON()", toJSON.call(value), walk) };
   }
+  if (name === "Promise") throw unkeyable(walk, "is a promise, which has no canonical JSON; await it first");
   throw unkeyable(
     walk,
     `is an instance of ${name === "" ? "a class without a name" : `class ${name}`}, which has no canonical JSON; ` +

@@ -1,5 +1,5 @@
 import { sha256 } from "#sha256";
-import { UnkeyableValueError } from "../errors.js";
+import { OptionError, UnkeyableValueError } from "../errors.js";
 import { canonicalJson } from "./canonical-json.js";
 
 /** What stands in the key for an argument: a function of it, or `null` to ignore it. */
@@ -15,10 +15,19 @@ export function stableHash(value: unknown): string {
  * @throws UnkeyableValueError for arrays, and for objects whose text is the inherited `[object ...]`
  */
 export function str(value: unknown): string {
-  if (Array.isArray(value))
-    throw new UnkeyableValueError("str: the text of an array hides its structure; use stableHash.");
-  const text = String(value);
-  if (typeof value === "object" && value !== null && text.startsWith("[object ") && text.endsWith("]")) {
+  if (typeof value !== "object" || value === null) return String(value);
+  let text: string;
+  let inherited: string;
+  try {
+    if (Array.isArray(value))
+      throw new UnkeyableValueError("str: the text of an array hides its structure; use stableHash.");
+    text = String(value);
+    inherited = Object.prototype.toString.call(value);
+  } catch (error) {
+    if (error instanceof UnkeyableValueError) throw error;
+    throw new UnkeyableValueError("str: the object has no text; use stableHash.", { cause: error });
+  }
+  if (text === inherited) {
     throw new UnkeyableValueError(
       `str: the text ${text} is the same for all such objects; use stableHash, or give the class a toString().`,
     );
@@ -36,14 +45,18 @@ type Dropping<V> = ((value: V) => unknown) & { [decide](value: V): unknown };
 
 /**
  * Leaves the argument out of the key where the test holds; else it stands there as mapped (as it is, without mapper).
- * Entries made before the parameter existed are then still found.
+ * Entries made before the parameter existed are then still found. An omitted parameter without default is tested as
+ * `undefined`, and is not mapped.
  */
 export function dropIf<V = any>(test: (value: V) => boolean, mapper?: (value: V) => unknown): (value: V) => unknown {
+  if (typeof test !== "function") throw new OptionError("dropIf: the test must be a function.");
+  if (mapper !== undefined && typeof mapper !== "function")
+    throw new OptionError("dropIf: the mapper must be a function.");
   const transform = ((value: V) => {
     const decided = transform[decide](value);
     return decided === leftOut ? undefined : decided;
   }) as Dropping<V>;
-  transform[decide] = (value) => (test(value) ? leftOut : mapper ? mapper(value) : value);
+  transform[decide] = (value) => (test(value) ? leftOut : mapper && value !== undefined ? mapper(value) : value);
   return transform;
 }
 

@@ -82,7 +82,8 @@ declare const globalThis: { URL?: typeof URL; Buffer?: { prototype: object } };
 
 /** Throws a TypeError where the value lacks the internal slot that its prototype promises. */
 function assertSlot(value: object, { kind, name }: Builtin): void {
-  if (kind === "Map") mapSize.call(value);
+  if (kind === "plain") assertTag(value, "Object");
+  else if (kind === "Map") mapSize.call(value);
   else if (kind === "Set") setSize.call(value);
   else if (kind === "Date") Date.prototype.getTime.call(value);
   else if (kind === "RegExp") regExpSource.call(value);
@@ -102,7 +103,7 @@ function assertTag(value: object, name: string): void {
 }
 
 function assertEqual(actual: unknown, expected: unknown): void {
-  if (actual !== expected) throw new TypeError(`It has the prototype of another type (${String(actual)}).`);
+  if (actual !== expected) throw new TypeError(`it has the prototype of another type (${String(actual)})`);
 }
 
 /** What each prototype met so far belongs to; `null`: a class, not a built-in. */
@@ -118,7 +119,8 @@ function classify(prototype: object): Builtin | null {
   return kind ? { kind, name: name! } : null;
 }
 
-function builtinOf(prototype: object): Builtin | null {
+/** The built-in type that has this prototype. */
+export function builtinOf(prototype: object): Builtin | null {
   let found = prototypes.get(prototype);
   if (found === undefined) {
     found = classify(prototype);
@@ -134,7 +136,10 @@ function builtinOf(prototype: object): Builtin | null {
  */
 export function kindOf(value: object): Builtin | null {
   const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return PLAIN;
+  if (prototype === Object.prototype || prototype === null) {
+    assertSlot(value, PLAIN);
+    return PLAIN;
+  }
   if (prototype === Array.prototype && Array.isArray(value)) return ARRAY;
   const found = builtinOf(prototype);
   if (found) assertSlot(value, found);

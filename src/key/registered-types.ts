@@ -1,4 +1,5 @@
 import { OptionError } from "../errors.js";
+import { builtinOf } from "./kinds.js";
 
 /** How instances of a class become data and come back; see `defineType`. */
 export interface TypeDefinition<T, E> {
@@ -20,12 +21,17 @@ const byName = new Map<string, { prototype: object; definition: AnyDefinition }>
 /**
  * Teaches the cache a class: its instances can then stand in keys and be stored in entries.
  * Exactly this class: instances of subclasses need a definition of their own.
- * @throws OptionError where a name is taken by another class, or the definition is incomplete.
+ * @throws OptionError where a name is taken by another class, the class is built in, or the definition is incomplete.
  */
 export function defineType<T, E>(type: { readonly prototype: T }, definition: TypeDefinition<T, E>): void {
   const prototype = type?.prototype as object | undefined;
   if (typeof type !== "function" || !prototype)
     throw new OptionError("defineType: the first argument must be a class.");
+  const builtin = builtinOf(prototype);
+  if (builtin)
+    throw new OptionError(
+      `defineType: ${builtin.name} is built in, and has its key already; define a class of your own.`,
+    );
   const { name, aliases = [], encode, decode } = definition ?? {};
   if (typeof name !== "string" || name === "")
     throw new OptionError("defineType: `name` must be a string that is not empty.");

@@ -5,7 +5,8 @@ export function sha256(data: string | Uint8Array): string {
   return new Sha256().update(typeof data === "string" ? utf8(data) : data).digest("hex");
 }
 
-/** Without `TextEncoder`, which bare JavaScript engines lack. */
+/** Without `TextEncoder`, which bare JavaScript engines lack. As there, a lone surrogate counts as U+FFFD. */
 function utf8(text: string): Uint8Array {
-  return Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
+  const bytes = unescape(encodeURIComponent(text.replace(/\p{Surrogate}/gu, "\ufffd")));
+  return Uint8Array.from(bytes, (char) => char.charCodeAt(0));
 }

@@ -37,8 +37,8 @@ export function isKw(value: unknown): value is Kw {
 }
 
 /** The arguments in a `Kw`, by name (a null-prototype object). */
-export function namedOf(keywords: Kw): Readonly<Record<string, unknown>> {
-  return keywords[brand];
+export function namedOf(keywords: Kw | TypedKw): Readonly<Record<string, unknown>> {
+  return (keywords as Kw)[brand];
 }
 
 /** A null-prototype copy: a name such as `constructor` is there only if it was given. @throws BindingError */

@@ -53,10 +53,11 @@ export interface Default {
 
 /**
  * Reads the signature of a function from its source, or from the text `given` for it.
+ * @param fallbackName for messages, where the function has no name
  * @throws SignatureError where it cannot be read, or cannot be bound by name
  */
-export function readSignature(fn: Function, given?: string): Signature {
-  const name = typeof fn.name === "string" && fn.name !== "" ? fn.name : "anonymous";
+export function readSignature(fn: Function, given?: string, fallbackName = "anonymous"): Signature {
+  const name = typeof fn.name === "string" && fn.name !== "" ? fn.name : fallbackName;
   const source = sourceOf(fn);
   const parsed = source === undefined ? undefined : parseSource(source);
   const tag = String((fn as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]);

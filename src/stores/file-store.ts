@@ -1,5 +1,4 @@
 import {
-  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -11,10 +10,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
 import { asyncIo, codeOf, type Io, syncIo } from "../files/io.js";
-import { publish, randomName } from "../files/publish.js";
+import { publish } from "../files/publish.js";
 import { readFile } from "../files/read-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
 import { type Flow, wait } from "../flow.js";
@@ -27,10 +26,10 @@ import type { Folder, Listed, Mark, Store } from "./store.js";
  *     <dir>/CACHEDIR.TAG                             tells backup programs that this is a cache
  *     <dir>/a/b/=1/3f/<38 hex digits>.entry          path a/b; one of 256 folders; the rest of the digest
  *     <dir>/a/b/=1=v2/...                            the same path, version "2"
- *     <dir>/=tmp/<where>-<pid>-<random>              being written
- *     <dir>/=aside/<random>                          being deleted
+ *     <dir>/=_tmp/<where>-<pid>-<random>             being written, or being deleted
  *
- * Directories are private to the user. Below `<dir>`, which is resolved once, no symbolic link is followed.
+ * Directories are private to the user. Below `<dir>`, which is resolved once, no symbolic link is followed. The process
+ * gets along with folders that others remove at any time, up to `<dir>` itself: what is gone is made again.
  */
 export class FileStore implements Store {
   readonly sync = true;
@@ -66,7 +65,7 @@ export class FileStore implements Store {
 }
 
 /** Private to the user. */
-const PRIVATE = { recursive: true, mode: 0o700 } as const;
+const PRIVATE = { mode: 0o700 } as const;
 
 /** For backup programs, see https://bford.info/cachedir/ */
 const CACHE_TAG =
@@ -84,47 +83,69 @@ class Root {
 
   /** The directory without links on the way to it; `undefined` while it is not there. */
   get(): string | undefined {
-    if (this.#real === undefined && existsSync(this.given)) this.#real = realpathSync(this.given);
+    if (this.#real === undefined && isThere(this.given)) this.#real = realpathSync(this.given);
     return this.#real;
   }
 
   make(): string {
-    const first = mkdirSync(this.given, PRIVATE);
-    this.#real = realpathSync(this.given);
+    const first = mkdirSync(this.#real ?? this.given, { ...PRIVATE, recursive: true });
+    this.#real ??= realpathSync(this.given);
     // Never into a directory that holds something else: backups would skip that, too.
-    if (first !== undefined || readdirSync(this.#real).length === 0)
-      writeFileSync(join(this.#real, "CACHEDIR.TAG"), CACHE_TAG);
+    if (first !== undefined || readdirSync(this.#real).length === 0) tag(this.#real);
     return this.#real;
   }
 
-  /** A path for a new temporary file. The first time, what dead writers left behind is removed. */
+  /** A path for a new temporary file or folder. The first time, what dead owners left behind is removed. */
   temporary(): string {
-    const folder = join(this.#real!, "=tmp");
+    const folder = join(this.#real!, "=_tmp"); // `=_` begins no escape in the name of a path
+    if (!isFolder(folder)) {
+      this.make();
+      makeFolder(folder);
+    }
     if (!this.#swept) {
       this.#swept = true;
-      makePrivate(folder);
-      this.sweep();
+      sweep(folder);
     }
     return join(folder, temporaryName());
   }
+}
 
-  sweep(): void {
-    if (this.#real !== undefined) sweep(join(this.#real, "=tmp"), join(this.#real, "=aside"));
+/** Out of reach, or a file, is not there: making it will tell. */
+function isThere(directory: string): boolean {
+  try {
+    return statSync(directory, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch {
+    return false;
   }
 }
 
-function makePrivate(folder: string): void {
-  mkdirSync(folder, PRIVATE);
-  assertOwnFolder(folder);
+function tag(directory: string): void {
+  try {
+    writeFileSync(join(directory, "CACHEDIR.TAG"), CACHE_TAG, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error; // another process was quicker
+  }
 }
 
-/** @throws StoreError where there is a link or a file in the place of a folder */
-function assertOwnFolder(folder: string): void {
-  if (!lstatSync(folder).isDirectory()) {
+/** @throws StoreError where there is a link or a file in its place */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, PRIVATE);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    isFolder(folder);
+  }
+}
+
+/** @throws StoreError where there is a link or a file in its place */
+function isFolder(folder: string): boolean {
+  const stats = lstatSync(folder, { throwIfNoEntry: false });
+  if (stats && !stats.isDirectory()) {
     throw new StoreError(
       `${folder} is a link or a file where the cache expects a folder of its own. Remove it, or choose another \`dir\`.`,
     );
   }
+  return stats !== undefined;
 }
 
 class FileFolder implements Folder {
@@ -132,8 +153,8 @@ class FileFolder implements Folder {
   readonly #names: readonly string[];
   /** How often this process cleared the folder: one made anew may get the inode and the time of the old one. */
   #clears = 0;
-  /** The shards that this process has seen to be folders, behind folders: no links. */
-  readonly #checked = new Set<string>();
+  /** The shards that this process has seen to be folders, behind folders: no links. Only for reading. */
+  readonly #seen = new Set<string>();
   #path: string | undefined;
 
   constructor(root: Root, names: readonly string[]) {
@@ -155,53 +176,48 @@ class FileFolder implements Folder {
   }
 
   #fileOf(digest: string): string {
-    return `${this.#path}/${digest.slice(0, 2)}/${digest.slice(2)}.entry`;
+    return `${this.#path}/${digest.slice(0, 2)}/${digest.slice(2)}${ENTRY}`;
   }
 
-  /** Whether the shard is there. @throws StoreError where it, or a folder on the way to it, is a link */
-  #has(shard: string): boolean {
-    if (this.#checked.has(shard)) return true;
-    const root = this.#root.get();
-    if (root === undefined || this.#get() === undefined) return false;
-    let folder = root;
-    try {
-      for (const name of [...this.#names, shard]) {
-        folder = join(folder, name);
-        assertOwnFolder(folder);
-      }
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return false;
-      throw error;
+  /** Whether the folder, or a shard of it, is there. @throws StoreError where it, or a folder on the way to it, is a link */
+  #has(...shard: string[]): boolean {
+    let folder = this.#root.get();
+    if (folder === undefined || this.#get() === undefined) return false;
+    for (const name of [...this.#names, ...shard]) {
+      folder = join(folder, name);
+      if (!isFolder(folder)) return false;
     }
-    this.#checked.add(shard);
     return true;
   }
 
   read(digest: string, async: boolean): Buffer | undefined | Promise<Buffer | undefined> {
-    return this.#has(digest.slice(0, 2)) ? readFile(this.#fileOf(digest), async) : undefined;
+    const shard = digest.slice(0, 2);
+    if (!this.#seen.has(shard)) {
+      if (!this.#has(shard)) return undefined;
+      this.#seen.add(shard);
+    }
+    return readFile(this.#fileOf(digest), async);
   }
 
   mark(): Mark {
-    return this.#now() ?? this.#make();
+    for (let attempt = 1; ; attempt++) {
+      const mark = this.#now();
+      if (mark !== undefined) return mark;
+      if (attempt === 10) throw new StoreError(`${this.#path} vanishes whenever it is made.`);
+      let folder = this.#root.make();
+      for (const name of this.#names) {
+        folder = join(folder, name);
+        makeFolder(folder);
+      }
+    }
   }
 
   /** The mark of the folder as it is, `undefined` where there is none. */
   #now(): Mark | undefined {
     const path = this.#get();
-    if (path === undefined) return undefined;
+    const stats = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
     // The inode alone would not do: file systems give a freed one to the next file.
-    const stats = statSync(path, { throwIfNoEntry: false });
     return stats && (`${stats.dev} ${stats.ino} ${stats.birthtimeMs} ${this.#clears}` as Mark);
-  }
-
-  #make(): Mark {
-    if (this.#root.get() === undefined) this.#root.make();
-    const path = this.#get()!;
-    this.#checked.clear();
-    mkdirSync(path, PRIVATE);
-    const mark = this.#now();
-    if (mark === undefined) throw new StoreError(`${path} vanished while it was made.`);
-    return mark;
   }
 
   *publish(
@@ -211,26 +227,32 @@ class FileFolder implements Folder {
     isCurrent: () => boolean,
     async: boolean,
   ): Flow<boolean> {
+    const isWanted = () => isCurrent() && this.#now() === mark;
+    if (!isWanted()) return false;
+    const target = this.#fileOf(digest);
     const shard = digest.slice(0, 2);
-    const isReady = () => isCurrent() && this.#now() === mark && (this.#has(shard) || this.#makeShard(shard));
-    const isReadyAgain = () => {
-      this.#checked.delete(shard); // another process cleared the folder
-      return isReady();
-    };
-    const write = (io: Io) => publish(this.#fileOf(digest), this.#root.temporary(), parts, io, isReady, isReadyAgain);
+    const isReady = () => isWanted() && (this.#has(shard) || this.#makeShard(shard));
+    const write = (io: Io) => publish(target, this.#root.temporary(), parts, io, isReady);
     const size = parts.reduce((total, part) => total + part.length, 0);
-    if (async && size > SMALL) return yield* write(asyncIo);
-    try {
-      return yield* write(syncIo);
-    } catch (error) {
-      if (async && ["EMFILE", "ENFILE"].includes(codeOf(error))) return yield* write(asyncIo);
-      throw error;
+    let io = async && size > SMALL ? asyncIo : syncIo;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return yield* write(io);
+      } catch (error) {
+        const code = codeOf(error);
+        if (attempt === 3) throw error;
+        if (async && ["EMFILE", "ENFILE"].includes(code)) io = asyncIo;
+        // Somebody put a folder in the place of the entry: it goes the way of what is cleared.
+        else if (isDirectory(target)) this.#setAside(target);
+        else throw error;
+      }
     }
   }
 
+  /** False where the folder is gone. */
   #makeShard(shard: string): boolean {
     try {
-      mkdirSync(join(this.#path!, shard), { mode: PRIVATE.mode });
+      mkdirSync(join(this.#path!, shard), PRIVATE);
     } catch (error) {
       if (codeOf(error) === "ENOENT") return false;
       if (codeOf(error) !== "EEXIST") throw error;
@@ -240,11 +262,12 @@ class FileFolder implements Folder {
 
   remove(digest: string): boolean {
     if (!this.#has(digest.slice(0, 2))) return false;
+    const file = this.#fileOf(digest);
     try {
-      unlinkSync(this.#fileOf(digest));
+      unlinkSync(file);
       return true;
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return false;
+      if (codeOf(error) === "ENOENT" || isDirectory(file)) return false;
       throw error;
     }
   }
@@ -252,34 +275,38 @@ class FileFolder implements Folder {
   /** Set aside first, then deleted: a recursive delete beside a writer fails, and would let it write into what is going. */
   *clear(async: boolean): Flow<number> {
     this.#clears++;
-    const root = this.#root.get();
-    const path = this.#get();
-    if (root === undefined || path === undefined || !existsSync(path)) return 0;
-    const aside = join(root, "=aside", randomName());
-    makePrivate(dirname(aside));
-    assertOwnFolder(path);
-    try {
-      renameSync(path, aside);
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return 0;
-      throw error;
-    }
-    this.#checked.clear();
+    if (!this.#has()) return 0;
+    const aside = this.#setAside(this.#path!);
+    if (aside === undefined) return 0;
     let count = 0;
     for (const shard of shardsOf(aside)) count += entriesOf(join(aside, shard)).length;
-    yield* wait(async ? rm(aside, DELETE) : rmSync(aside, DELETE));
-    this.#root.sweep();
+    try {
+      yield* wait(async ? rm(aside, DELETE) : rmSync(aside, DELETE));
+    } catch {
+      // The entries are gone all the same; what is left of them goes with the next sweep after this process.
+    }
     return count;
   }
 
+  /** Where it is now, `undefined` where it was gone already. */
+  #setAside(path: string): string | undefined {
+    const aside = this.#root.temporary();
+    try {
+      renameSync(path, aside);
+      return aside;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
   *list(): Generator<readonly Listed[], void> {
-    const path = this.#get();
-    if (path === undefined) return;
-    for (const shard of shardsOf(path)) {
+    if (!this.#has()) return;
+    for (const shard of shardsOf(this.#path!)) {
       if (!this.#has(shard)) continue;
-      yield entriesOf(join(path, shard)).map((name) => {
+      yield entriesOf(join(this.#path!, shard)).map((name) => {
         const digest = shard + name.slice(0, -ENTRY.length);
-        return { digest, read: () => readFile(this.#fileOf(digest), false) as Buffer | undefined };
+        return { digest, read: () => this.read(digest, false) as Buffer | undefined };
       });
     }
   }
@@ -288,12 +315,16 @@ class FileFolder implements Folder {
 const DELETE = { recursive: true, force: true } as const;
 const ENTRY = ".entry";
 
+function isDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
 function shardsOf(folder: string): string[] {
   return namesIn(folder).filter((name) => /^[0-9a-f]{2}$/.test(name));
 }
 
 function entriesOf(shard: string): string[] {
-  return namesIn(shard).filter((name) => name.endsWith(ENTRY));
+  return namesIn(shard).filter((name) => /^[0-9a-f]{38}\.entry$/.test(name));
 }
 
 function namesIn(folder: string): string[] {

@@ -1,0 +1,201 @@
+/**
+ * The main job of permacache on real input: how late are the flights of which airports, and at what time of the day? The
+ * first run computes for some seconds, the second one is served from the cache. `npm run demo -- --help` tells more.
+ */
+import { statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { defaultCache, dropIfEqual, kw, PermacacheError, permacache, stableHash } from "permacache";
+import { delayProfile, groupFlights } from "./demo/flights.js";
+import { Calls, callTable, heading, type Row, seconds } from "./demo/report.js";
+import { aboutClusters, aboutDelays, type Clustering, type Interval } from "./demo/results.js";
+import {
+  bootstrapMeans,
+  distancesBetween,
+  kMedoids,
+  mean,
+  type OnProgress,
+  quantile,
+  silhouette,
+} from "./demo/statistics.js";
+
+// ---- the cached functions ----
+// Each is the function that it wraps, but computed once for each key. What they call from demo/ is not in the key: who
+// edits that runs the demo with --clear.
+
+/** In the key a file is its name and its size: wherever it lies, and until it changes. */
+const asFile = (file: string) => ({ name: basename(file), bytes: statSync(file).size });
+
+/** An async function stays async, also when it is served from the cache. */
+const loadFlights = permacache("permacache-demo/load-flights", { keyFunction: { file: asFile } })(
+  async (file: string) => groupFlights(JSON.parse(await readFile(file, "utf8"))),
+);
+
+/** The cities of the airports: `{ ATL: "Atlanta, GA", ... }`. */
+const loadCities = permacache("permacache-demo/load-cities", { keyFunction: { file: asFile } })(
+  async (file: string): Promise<Record<string, string>> => {
+    const lines = (await readFile(file, "utf8")).trim().split("\n");
+    const places = lines.map((line) => line.split(",")); // city and state are counted from the end: names have commas
+    return Object.fromEntries(places.map((place) => [place[0], `${place.at(-5)}, ${place.at(-4)}`]));
+  },
+);
+
+/** The mean of delays, and the interval in which it lies with some confidence. It is random, but pure: it has a seed. */
+const meanDelay = permacache("permacache-demo/mean-delay", {
+  keyFunction: {
+    delays: stableHash, // a large argument: its SHA-256 stands for it
+    confidence: dropIfEqual(0.95), // a parameter added later: entries that were made without it still serve
+    onProgress: null, // has no influence on the result
+  },
+})((delays: Int16Array, resamples = 100_000, seed = 1, confidence = 0.95, onProgress?: OnProgress): Interval => {
+  const means = bootstrapMeans(delays, resamples, seed, onProgress);
+  const tail = (1 - confidence) / 2;
+  return { mean: mean(delays), low: quantile(means, tail), high: quantile(means, 1 - tail) };
+});
+
+/** Groups profiles that look alike into k clusters. Tells for each profile the number of its cluster. */
+const clusterProfiles = permacache("permacache-demo/cluster-profiles", {
+  keyFunction: { profiles: stableHash, onProgress: null },
+})((profiles: number[][], k: number, starts = 300, seed = 1, onProgress?: OnProgress): Clustering => {
+  const distances = distancesBetween(profiles);
+  const labels = kMedoids(distances, k, starts, seed, onProgress);
+  return { k, labels, silhouette: silhouette(distances, labels) };
+});
+
+const cachedFunctions = [loadFlights, loadCities, meanDelay, clusterProfiles];
+
+// ---- the program ----
+
+const project = fileURLToPath(new URL("..", import.meta.url));
+
+const usage = `Usage: npm run demo -- [options]
+
+Computes delays of US flights in functions that permacache wraps. Run it twice.
+
+  --size 20k|200k  the flights of vega-datasets to take: by airport (20k, the default) or by distance (200k)
+  --quick          less work: fewer airports, fewer samples
+  --dir DIR        where the entries live; default: .cache/demo in the project
+  --clear          forget what earlier runs have computed, first
+  --help           this text
+
+PERMACACHE_MODE=read-only, refresh, bypass or only-if-cached works as for any program.`;
+
+/** How much is computed. */
+const sizes = {
+  "20k": { intervals: 24, resamples: 150_000, minFlights: 60, maxClusters: 8, starts: 300 },
+  "200k": { intervals: 24, resamples: 10_000, minFlights: 200, maxClusters: 8, starts: 300 },
+  quick: { intervals: 6, resamples: 500, minFlights: 200, maxClusters: 4, starts: 5 },
+};
+
+class UsageError extends Error {}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        size: { type: "string", default: "20k" },
+        quick: { type: "boolean", default: false },
+        dir: { type: "string", default: resolve(project, ".cache/demo") },
+        clear: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    const { size, dir } = values;
+    if (size !== "20k" && size !== "200k") throw new Error(`--size is 20k or 200k, not "${size}"`);
+    if (dir === "") throw new Error("--dir needs the path of a directory");
+    return { ...values, size, dir: resolve(dir) } as const;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function main() {
+  const options = readOptions();
+  if (options.help) return console.log(usage);
+  defaultCache.configure({ dir: options.dir });
+  if (options.clear) console.log(`Cleared ${await clearAll()} entries.\n`);
+
+  const { intervals, resamples, minFlights, maxClusters, starts } = sizes[options.quick ? "quick" : options.size];
+  const calls = new Calls(2 + intervals + maxClusters - 1);
+  const datasets = fileURLToPath(new URL("../data/", import.meta.resolve("vega-datasets")));
+  const flights = join(datasets, `flights-${options.size}.json`);
+  const airports = join(datasets, "airports.csv");
+  const groups = await calls.make(`loadFlights(${options.size})`, () => loadFlights.detail(flights));
+  const cities = await calls.make("loadCities()", () => loadCities.detail(airports));
+
+  const means: Interval[] = [];
+  const busiest = groups.slice(0, intervals);
+  for (const { name, delays } of busiest) {
+    const interval = await calls.make(`meanDelay(${name})`, (onProgress) =>
+      meanDelay.detail(delays, kw({ resamples, onProgress })),
+    );
+    means.push(interval);
+  }
+
+  const clusterings: Clustering[] = [];
+  const busy = groups.filter(({ delays }) => delays.length >= minFlights);
+  const profiles = busy.map(delayProfile);
+  for (let k = 2; k <= maxClusters; k++) {
+    const clustering = await calls.make(`clusterProfiles(${k})`, (onProgress) =>
+      clusterProfiles.detail(profiles, k, kw({ starts, onProgress })),
+    );
+    clusterings.push(clustering);
+  }
+
+  const what = options.size === "20k" ? "airports" : "distances";
+  console.log(callTable(calls.rows));
+  console.log(`\n${aboutDelays(what, busiest, means, cities)}`);
+  console.log(`\n${aboutClusters(what, busy, profiles, clusterings)}`);
+  console.log(`\n${summary(calls.rows, options.dir)}`);
+}
+
+async function clearAll(): Promise<number> {
+  let count = 0;
+  for (const cached of cachedFunctions) count += await cached.clear();
+  return count;
+}
+
+function summary(rows: readonly Row[], dir: string): string {
+  const stats = cachedFunctions.map((cached) => cached.stats());
+  const total = (number: (of: (typeof stats)[0]) => number) => stats.reduce((sum, each) => sum + number(each), 0);
+  const stored = total(({ stores }) => stores);
+  const saved = total(({ timeSaved }) => timeSaved);
+  const served = rows.filter(({ hit }) => hit).length;
+  const computed = rows.length - served;
+  const inCalls = rows.reduce((sum, { time }) => sum + time, 0);
+  const inAll = performance.now(); // since the process began: starting Node and loading count as well
+
+  const lines = [heading("Summary")];
+  if (computed === 0) lines.push(`Nothing was computed: all ${served} calls were served from the cache.`);
+  lines.push(`${rows.length} calls: ${computed} computed (${stored} stored), ${served} served from the cache.`);
+  lines.push(`Time: ${seconds(inAll)} in all, ${seconds(inCalls)} of it in the calls.`);
+  if (served > 0) {
+    const times = ((inAll + saved) / inAll).toFixed(1);
+    lines.push(`Saved: ${seconds(saved)}, what the served calls took when they were computed.`);
+    lines.push(`This run was ${times} times as fast as without the cache.`);
+  }
+  lines.push(`Entries: ${relative(project, dir).startsWith("..") ? dir : relative(project, dir)}`);
+  if (stored > 0) lines.push("Run it again: what is stored will be served.");
+  return lines.join("\n");
+}
+
+// ---- the start ----
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error; // `npm run demo | head` has seen enough
+});
+try {
+  await main();
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`demo: ${error.message}\n\n${usage}`);
+    process.exitCode = 2;
+  } else if (error instanceof PermacacheError) {
+    console.error(`demo: ${error.message}`);
+    process.exitCode = 1;
+  } else {
+    throw error;
+  }
+}

@@ -1,0 +1,278 @@
+import { sha256 } from "#sha256";
+import { context } from "./context.js";
+import { decodeValue, encodeValue, type Payload } from "./entry/codecs.js";
+import { decodeEntry, encodeEntry } from "./entry/entry.js";
+import { CacheMissError, StoreError } from "./errors.js";
+import { type Flow, isThenable, wait } from "./flow.js";
+import { type Scope, scopeOf } from "./modes.js";
+import type { CallSettings } from "./options.js";
+import type { Plan } from "./plan.js";
+import { type Bound, byName } from "./signature/bind.js";
+import { Flight } from "./single-flight.js";
+import type { Folder, Mark } from "./stores/store.js";
+import { report, warnOnce } from "./trouble.js";
+import type { Mode } from "./types.js";
+
+/**
+ * The way of a call:
+ *
+ *     call -> bind arguments -> apply key functions -> canonical JSON -> digest         begin
+ *          -> store: hit -> decode -> value                                             lookUp
+ *                    miss -> join who computes it -> value                              answer
+ *                            compute -> encode -> publish -> value                      compute
+ */
+
+/** A call that is bound and keyed. */
+export interface Call {
+  readonly plan: Plan;
+  readonly self: unknown;
+  readonly bound: Bound;
+  /** Canonical JSON. */
+  readonly key: string;
+  readonly digest: string;
+  readonly folder: Folder;
+  /** Other code ran since the key was taken. */
+  waited: boolean;
+}
+
+export interface Outcome {
+  readonly value: unknown;
+  readonly hit: boolean;
+  readonly key: string;
+  readonly async: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly duration: number;
+  readonly source: string;
+  /** Of the entry; 0 where there is none. */
+  readonly bytes: number;
+}
+
+/** What a computation hands to the calls that joined it. */
+interface Landed {
+  readonly outcome: Outcome;
+  /** The encoded value, from which everybody gets a copy; `undefined` where it cannot be stored. */
+  readonly payload: Payload | undefined;
+}
+
+export function begin(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): Call {
+  const bound = plan.binder.bind(args);
+  const key = plan.callKey(bound.values, self);
+  const folder = plan.folder(settings.dir ?? directoryOf(plan, bound));
+  return { plan, self, bound, key, digest: digestOf(key), folder, waited: false };
+}
+
+/** 160 bits: names stay short, and an entry holds its key in full. */
+function digestOf(key: string): string {
+  return sha256(key).slice(0, 40);
+}
+
+/** A function that gives something falsy means the directory of the cache. */
+function directoryOf({ dir, binder, subject }: Plan, bound: Bound): string | undefined {
+  if (typeof dir !== "function") return dir;
+  const given = dir(byName(binder.names, bound.values)) || undefined;
+  if (given === undefined || typeof given === "string") return given;
+  throw new StoreError(`${subject}: the option "dir" gave ${typeof given} instead of the path of a directory.`);
+}
+
+export function* answer(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): Flow<Outcome> {
+  const scope = settings.mode === undefined ? scopeOf(plan) : undefined;
+  const mode = settings.mode ?? scope?.mode ?? plan.settings().mode;
+  if (mode === "bypass") return yield* bypass(plan, self, args);
+
+  const call = begin(plan, self, args, settings);
+  const flights = flightsOf(call.folder);
+  const isRepeated = mode === "refresh" && scope !== undefined && scope.refreshed.has(refreshId(call));
+  const reads = mode !== "refresh" || isRepeated;
+  const writes = mode === "read-write" || mode === "refresh";
+
+  while (reads) {
+    const running = flights.get(call.digest);
+    // In a refresh scope the entry is old until the computation of that scope has landed.
+    const entry = isRepeated && running?.scope === scope ? undefined : yield* lookUp(call);
+    if (entry) return hit(plan, entry);
+    if (mode === "only-if-cached") throw cacheMiss(call);
+    const flight = flights.get(call.digest);
+    const landing = flight && (flight.stores || !writes) ? flight.join() : undefined;
+    if (!landing) break;
+    call.waited = true;
+    plan.stats.waited++;
+    try {
+      return hit(plan, copyOf(yield* wait(landing), plan));
+    } catch (error) {
+      // The leader was told to stop; that is no answer for the others, who try themselves.
+      if ((error as Error | undefined)?.name !== "AbortError") throw error;
+    }
+  }
+  return yield* compute(call, mode, scope);
+}
+
+function* bypass(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outcome> {
+  const start = performance.now();
+  const result = plan.fn.apply(self, plan.binder.bind(args).args);
+  const value = isThenable(result) ? yield* wait(result) : result;
+  const now = { createdAt: Date.now(), duration: performance.now() - start };
+  return { value, hit: false, key: "", async: value !== result, ...now, source: plan.source, bytes: 0 };
+}
+
+/** The entry of a call, if it is there, undamaged, and of this very key. */
+export function* lookUp(call: Call): Flow<Outcome | undefined> {
+  const { plan, key, folder, digest } = call;
+  try {
+    const read = folder.read(digest, plan.async);
+    if (isThenable(read)) call.waited = true;
+    const bytes = yield* wait(read);
+    const entry = bytes && decodeEntry(bytes);
+    if (entry?.key !== key || entry.identity !== plan.identity) return undefined;
+    const value = decodeValue(entry, entry.payload, plan.settings().codec);
+    return { ...entry, value, hit: true };
+  } catch (error) {
+    report(plan, "storage", `an entry in ${folder.location} could not be read, and counts as a miss`, error);
+    return undefined;
+  }
+}
+
+function hit(plan: Plan, outcome: Outcome): Outcome {
+  plan.stats.hits++;
+  plan.stats.timeSaved += outcome.duration;
+  return outcome;
+}
+
+/** Everybody who joined gets a copy, as from the store; only what cannot be copied is shared. */
+function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
+  if (!payload) return { ...outcome, hit: true };
+  const value = decodeValue(payload, Buffer.concat(payload.parts), plan.settings().codec);
+  return { ...outcome, hit: true, value };
+}
+
+function cacheMiss({ plan, key }: Call): CacheMissError {
+  return new CacheMissError(
+    `${plan.subject}: there is no entry for ${key}, and the mode is "only-if-cached". Call it once in another mode, or catch this error.`,
+    key,
+  );
+}
+
+function* compute(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcome> {
+  const { plan, digest } = call;
+  plan.stats.misses++;
+  const mark = mode === "read-only" ? undefined : markFor(call);
+  const flights = flightsOf(call.folder);
+  const flight = new Flight<Landed>(mode === "refresh" ? scope : undefined, mode !== "read-only");
+  if (mode === "refresh") {
+    const older = flights.get(digest);
+    if (older) older.isCurrent = false; // it would overwrite what is newer
+    scope?.refreshed.add(refreshId(call));
+  }
+  flights.set(digest, flight);
+  let isStored = false;
+  try {
+    const start = performance.now();
+    const around = { scope: context.getStore()?.scope, flight };
+    const result = context.run(around, () => plan.fn.apply(call.self, call.bound.args));
+    flight.canBeJoined = isThenable(result);
+    const value = flight.canBeJoined ? yield* wait(result) : result;
+    const meta = {
+      async: plan.async || flight.canBeJoined,
+      createdAt: Date.now(),
+      duration: performance.now() - start,
+    };
+    const payload = mark !== undefined || flight.isJoined ? encode(plan, value) : undefined;
+    const bytes = mark !== undefined && payload ? yield* store(call, payload, meta, mark, flight) : 0;
+    isStored = bytes > 0;
+    const outcome = { value, hit: false, key: call.key, ...meta, source: plan.source, bytes };
+    flight.land({ outcome, payload });
+    return outcome;
+  } catch (error) {
+    flight.fail(error);
+    throw error;
+  } finally {
+    if (flights.get(digest) === flight) flights.delete(digest);
+    if (!isStored) scope?.refreshed.delete(refreshId(call));
+  }
+}
+
+/** `undefined` where the result will not be stored. */
+function markFor({ plan, self, bound, key, folder, waited }: Call): Mark | undefined {
+  if (waited && plan.callKey(bound.values, self) !== key) {
+    warnOnce(
+      plan,
+      "changed",
+      `${plan.subject}: an argument was changed while the call waited to start. The result is returned and not stored.`,
+    );
+    return undefined;
+  }
+  try {
+    return folder.mark();
+  } catch (error) {
+    report(plan, "storage", cannotWrite(folder), error);
+    return undefined;
+  }
+}
+
+function cannotWrite(folder: Folder): string {
+  return `entries cannot be written to ${folder.location}; the function works, uncached. Make the directory writable or choose another \`dir\``;
+}
+
+function encode(plan: Plan, value: unknown): Payload | undefined {
+  const { codec, compress } = plan.settings();
+  try {
+    return encodeValue(value, codec, compress);
+  } catch (error) {
+    report(
+      plan,
+      "value",
+      "a result cannot be stored, and is returned uncached. Return plain data, register the class with defineType, or give a codec",
+      error,
+    );
+    return undefined;
+  }
+}
+
+type Meta = Pick<Outcome, "async" | "createdAt" | "duration">;
+
+export function entryOf({ plan, key }: Call, payload: Payload, meta: Meta): Uint8Array[] {
+  return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source }, payload);
+}
+
+/** @returns the bytes stored, 0 where it was not */
+function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Flight<Landed>): Flow<number> {
+  const { plan, folder, digest } = call;
+  const parts = entryOf(call, payload, meta);
+  const canWait = plan.async || flight.canBeJoined;
+  try {
+    if (!(yield* folder.publish(digest, parts, mark, () => flight.isCurrent, canWait))) return 0;
+  } catch (error) {
+    report(plan, "storage", cannotWrite(folder), error);
+    return 0;
+  }
+  plan.stats.stores++;
+  return parts.reduce((total, part) => total + part.length, 0);
+}
+
+// ---- flights ----
+
+const flightsByFolder = new WeakMap<Folder, Map<string, Flight<Landed>>>();
+
+/** The computations that run for the entries of a folder, by digest. */
+function flightsOf(folder: Folder): Map<string, Flight<Landed>> {
+  let flights = flightsByFolder.get(folder);
+  if (!flights) {
+    flights = new Map();
+    flightsByFolder.set(folder, flights);
+  }
+  return flights;
+}
+
+/** Nobody joins them from now on, and they store nothing. */
+export function abandon(folder: Folder, digest?: string): void {
+  const flights = flightsOf(folder);
+  for (const each of digest === undefined ? [...flights.keys()] : [digest]) {
+    const flight = flights.get(each);
+    if (flight) flight.isCurrent = false;
+    flights.delete(each);
+  }
+}
+
+function refreshId({ folder, digest }: Call): string {
+  return `${folder.location} ${digest}`;
+}

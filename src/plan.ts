@@ -1,0 +1,42 @@
+import type { CallKey } from "./call-key.js";
+import type { Codec } from "./entry/codecs.js";
+import type { Compression } from "./entry/compression.js";
+import type { PermacacheError } from "./errors.js";
+import type { FunctionSettings } from "./options.js";
+import type { Binder } from "./signature/bind.js";
+import type { Folder } from "./stores/store.js";
+import type { Mode, Stats } from "./types.js";
+
+/** What is known of a wrapped function once and for all calls. */
+export interface Plan {
+  readonly fn: Function;
+  /** For messages: `permacache "a/b"`. */
+  readonly subject: string;
+  /** See `identityText`. */
+  readonly identity: string;
+  /** SHA-256 of its source, `""` where that is out of reach. */
+  readonly source: string;
+  /** It returns promises, and so do its methods. */
+  readonly async: boolean;
+  /** Its key needs a receiver. */
+  readonly keysThis: boolean;
+  readonly binder: Binder;
+  readonly callKey: CallKey;
+  /** The option of the function. */
+  readonly dir: FunctionSettings["dir"];
+  /** Known at the first call. */
+  settings(): Resolved;
+  /** Its entries in a directory, by default in that of its cache. */
+  folder(dir: string | undefined): Folder;
+  readonly stats: Stats;
+  /** The kinds of warning that were given: one each. */
+  readonly warned: Set<string>;
+}
+
+/** The settings of a function, its cache and the environment. */
+export interface Resolved {
+  readonly mode: Mode;
+  readonly codec: "auto" | "json" | Codec;
+  readonly compress: false | Compression;
+  readonly onError: "warn" | "throw" | ((error: PermacacheError) => void);
+}

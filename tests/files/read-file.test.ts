@@ -1,0 +1,133 @@
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import test from "ava";
+import { asyncIo, syncIo } from "../../src/files/io.js";
+import { readFile } from "../../src/files/read-file.js";
+import { newDirectory } from "./directory.js";
+
+const KB = 1024;
+
+function bytesOf(length: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length }, (_, i) => i * 31 + (i >> 8)));
+}
+
+for (const async of [false, true]) {
+  const manner = async ? "async" : "sync";
+
+  for (const length of [0, 1, 64 * KB - 1, 64 * KB, 64 * KB + 1, 300 * KB]) {
+    test(`${manner}: ${length} bytes`, async (t) => {
+      const path = join(newDirectory(), "file");
+      writeFileSync(path, bytesOf(length));
+      const read = readFile(path, async);
+      if (!async || length < 64 * KB) t.false(read instanceof Promise);
+      t.true(bytesOf(length).equals((await read)!));
+    });
+  }
+
+  const absent = test.macro({
+    async exec(t, place: (path: string) => unknown) {
+      const path = join(newDirectory(), "file");
+      await place(path);
+      t.is(await readFile(path, async), undefined);
+    },
+    title: (title = "") => `${manner}: ${title} is no file`,
+  });
+  test("nothing", absent, () => {});
+  test("a directory", absent, (path) => mkdirSync(path));
+  test("a link to nothing", absent, (path) => symlinkSync("nowhere", path));
+  test("a link to itself", absent, (path) => symlinkSync(path, path));
+  test("a link to a file", absent, (path) => {
+    writeFileSync(`${path}.other`, "x");
+    symlinkSync(`${path}.other`, path);
+  });
+  test("a socket", absent, (path) => new Promise<void>((done) => { const server = createServer().listen(path, done); server.unref(); })); // biome-ignore format: one line
+  test("a FIFO that a writer has open", absent, (path) => {
+    execFileSync("mkfifo", [path]);
+    openSync(path, constants.O_RDWR | constants.O_NONBLOCK); // stays open: it goes with the process
+  });
+
+  test(`${manner}: a FIFO gives no bytes, and does not block`, async (t) => {
+    const path = join(newDirectory(), "fifo");
+    execFileSync("mkfifo", [path]);
+    t.is((await readFile(path, async))?.length, 0);
+  });
+
+  test(`${manner}: a file on the way is no file`, async (t) => {
+    const path = join(newDirectory(), "file");
+    writeFileSync(path, "");
+    t.is(await readFile(join(path, "below"), async), undefined);
+  });
+}
+
+const changing = test.macro({
+  async exec(t, change: (path: string) => void, expected: Buffer) {
+    const path = join(newDirectory(), "file");
+    const { size: realSize } = asyncIo;
+    for (const io of [syncIo, asyncIo]) {
+      writeFileSync(path, bytesOf(200 * KB));
+      const { size } = io;
+      // The moment between the first read and the next.
+      io.size = (fd) => {
+        const known = size(fd);
+        if (!(known instanceof Promise)) change(path);
+        return known instanceof Promise ? known.finally(() => change(path)) : known;
+      };
+      try {
+        t.true(expected.equals((await readFile(path, io === asyncIo))!));
+      } finally {
+        io.size = size;
+      }
+    }
+    t.is(asyncIo.size, realSize);
+  },
+  title: (title = "") => `a file that ${title} while it is read`,
+});
+test.serial("grows", changing, (path) => appendFileSync(path, "more"), bytesOf(200 * KB));
+test.serial("shrinks", changing, (path) => truncateSync(path, 100 * KB), bytesOf(100 * KB));
+test.serial("shrinks to less than was read", changing, (path) => truncateSync(path, 10), bytesOf(64 * KB));
+
+test.serial("an async read waits where file descriptors have run out, a sync one throws", async (t) => {
+  const path = join(newDirectory(), "file");
+  writeFileSync(path, "content");
+  const { open } = syncIo;
+  syncIo.open = () => {
+    throw Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+  };
+  try {
+    t.throws(() => readFile(path, false), { code: "EMFILE" });
+    t.is(String(await readFile(path, true)), "content");
+    t.is(await readFile(`${path}.not`, true), undefined);
+  } finally {
+    syncIo.open = open;
+  }
+});
+
+test.serial("no file descriptor stays open", async (t) => {
+  const directory = newDirectory();
+  const path = join(directory, "file");
+  writeFileSync(path, bytesOf(100 * KB));
+  const probe = () => {
+    const fd = openSync(path, "r");
+    closeSync(fd);
+    return fd;
+  };
+  const before = probe();
+  for (let i = 0; i < 20; i++) {
+    readFile(path, false);
+    await readFile(path, true);
+    readFile(directory, false);
+    readFile(`${path}.not`, true);
+  }
+  t.is(probe(), before);
+});
