@@ -1,9 +1,10 @@
-import { abandon, answer, begin, type Call, entryOf, lookUp, type Outcome } from "./call.js";
+import { abandon, answer, begin, type Call, entryOf, find, type Outcome } from "./call.js";
 import { encodeValue } from "./entry/codecs.js";
 import { decodeEntry } from "./entry/entry.js";
 import { BindingError, StoreError } from "./errors.js";
 import { type Flow, isThenable, run } from "./flow.js";
 import { type CallSettings, checkLimits, checkOptions } from "./options.js";
+import { bytesKept, parseRecord } from "./out-files.js";
 import type { Plan } from "./plan.js";
 import { beyondLimits } from "./retention.js";
 import type { Folder, Listed } from "./stores/store.js";
@@ -70,17 +71,18 @@ function managementOf(plan: Plan, settings: CallSettings) {
     original: plan.fn,
     key: (...args: unknown[]): string => callOf(args).key,
     has: method(function* (...args: unknown[]) {
-      return (yield* lookUp(callOf(args))) !== undefined;
+      return (yield* find(callOf(args))) !== undefined;
     }),
     peek: method(function* (...args: unknown[]) {
-      const found = yield* lookUp(callOf(args));
+      const found = yield* find(callOf(args));
       return found && { value: found.value, ...metaOf(found) };
     }),
     detail: method(function* (...args: unknown[]) {
       const key = callOf(args).key;
-      const { value, hit, createdAt, duration, source } = yield* answer(plan, settings.this, args, settings);
+      const outcome = yield* answer(plan, settings.this, args, settings);
+      const { value, hit, createdAt, duration, source, outFiles } = outcome;
       const sameSource = source !== "" && source === plan.source;
-      return { value, hit, key, createdAt: new Date(createdAt), duration, sameSource };
+      return { value, hit, key, createdAt: new Date(createdAt), duration, sameSource, ...(outFiles && { outFiles }) };
     }),
     // biome-ignore lint/correctness/useYield: a flow, as the others
     delete: method(function* (...args: unknown[]) {
@@ -127,7 +129,8 @@ function* listed(plan: Plan, folder: Folder) {
 function inspect(plan: Plan, { digest, read }: Listed) {
   const bytes = read();
   const entry = bytes && decodeEntry(bytes);
-  return entry?.identity === plan.identity ? { ...entry, digest } : undefined;
+  if (entry?.identity !== plan.identity) return undefined;
+  return { ...entry, digest, bytes: entry.bytes + bytesKept(parseRecord(entry.record)) };
 }
 
 function* entriesSync(plan: Plan, folder: Folder) {

@@ -20,13 +20,21 @@ interface Part {
 
 /**
  * @param subject the function, for messages
- * @param names the parameters that may stand in the key
+ * @param names the parameters
+ * @param excluded those that never stand in the key
  * @throws OptionError for a name in `keyFunction` that is no parameter
  */
-export function createCallKey(subject: string, names: readonly string[], keyFunction: KeyFunctions = {}): CallKey {
-  if (typeof keyFunction === "function") return wholeCallKey(names, keyFunction);
+export function createCallKey(
+  subject: string,
+  names: readonly string[],
+  keyFunction: KeyFunctions = {},
+  excluded: ReadonlySet<string> = new Set(),
+): CallKey {
+  if (typeof keyFunction === "function") return wholeCallKey(names, keyFunction, excluded);
   assertTransforms(subject, names, keyFunction);
-  const parts: Part[] = names.map((name, index) => partOf(name, index, keyFunction));
+  const parts: Part[] = names
+    .map((name, index) => partOf(name, index, keyFunction))
+    .filter(({ name }) => !excluded.has(name));
   if (Object.hasOwn(keyFunction, "this")) parts.push(partOf("this", -1, keyFunction));
   parts.sort((a, b) => (a.name < b.name ? -1 : 1));
   return (values, self) => {
@@ -59,8 +67,16 @@ function transformed(name: string, transform: KeyFunction, value: unknown): unkn
   }
 }
 
-function wholeCallKey(names: readonly string[], keyFunction: (bound: any) => unknown): CallKey {
-  return (values) => canonicalJson(keyFunction(byName(names, values)));
+function wholeCallKey(
+  names: readonly string[],
+  keyFunction: (bound: any) => unknown,
+  excluded: ReadonlySet<string>,
+): CallKey {
+  return (values) => {
+    const bound = byName(names, values);
+    for (const name of excluded) delete bound[name];
+    return canonicalJson(keyFunction(bound));
+  };
 }
 
 function assertTransforms(

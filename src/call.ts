@@ -3,9 +3,26 @@ import { context } from "./context.js";
 import { decodeValue, encodeValue, type Payload } from "./entry/codecs.js";
 import { decodeEntry, encodeEntry } from "./entry/entry.js";
 import { CacheMissError, StoreError } from "./errors.js";
-import { type Flow, isThenable, wait } from "./flow.js";
+import { type Flow, isThenable, run, wait } from "./flow.js";
 import { type Scope, scopeOf } from "./modes.js";
 import type { CallSettings } from "./options.js";
+import {
+  type Asked,
+  askedFor,
+  assertWritten,
+  bytesKept,
+  contentsOf,
+  type KeptFile,
+  keep,
+  merged,
+  type OutRecord,
+  parseRecord,
+  recordOf,
+  serve,
+  sourcesOf,
+  stampsBefore,
+  textOf,
+} from "./out-files.js";
 import type { Plan } from "./plan.js";
 import { type Bound, byName } from "./signature/bind.js";
 import { Flight } from "./single-flight.js";
@@ -31,6 +48,12 @@ export interface Call {
   readonly key: string;
   readonly digest: string;
   readonly folder: Folder;
+  /** The out files that it asks for. */
+  readonly out: readonly Asked[];
+  /** It holds them: nobody else of this process writes to them. Always true without out files. */
+  holds: boolean;
+  /** What the entry says of out files, where there was one that could not be served. */
+  record: OutRecord;
   /** Other code ran since the key was taken. */
   waited: boolean;
 }
@@ -44,8 +67,15 @@ export interface Outcome {
   readonly createdAt: number;
   readonly duration: number;
   readonly source: string;
-  /** Of the entry; 0 where there is none. */
+  /** Of the entry, and of the out files that are kept with it; 0 where there is none. */
   readonly bytes: number;
+  /** On a hit: from where out files were served. */
+  readonly outFiles?: Readonly<Record<string, string>>;
+}
+
+/** An outcome from the store, with what the entry says of out files. */
+interface Found extends Outcome {
+  readonly record: OutRecord;
 }
 
 /** What a computation hands to the calls that joined it. */
@@ -53,14 +83,20 @@ interface Landed {
   readonly outcome: Outcome;
   /** The encoded value, from which everybody gets a copy; `undefined` where it cannot be stored. */
   readonly payload: Payload | undefined;
+  readonly isStored: boolean;
 }
 
 export function begin(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): Call {
   const bound = plan.binder.bind(args);
   const key = plan.callKey(bound.values, self);
   const folder = plan.folder(settings.dir ?? directoryOf(plan, bound));
-  return { plan, self, bound, key, digest: digestOf(key), folder, waited: false };
+  const out = plan.outParameters.length === 0 ? NONE : askedFor(plan.subject, plan.outParameters, bound.values);
+  const state = { holds: out.length === 0, record: NO_RECORD, waited: false };
+  return { plan, self, bound, key, digest: digestOf(key), folder, out, ...state };
 }
+
+const NONE: readonly Asked[] = [];
+const NO_RECORD = parseRecord("");
 
 /** 160 bits: names stay short, and an entry holds its key in full. */
 function digestOf(key: string): string {
@@ -79,8 +115,12 @@ export function* answer(plan: Plan, self: unknown, args: readonly unknown[], set
   const scope = settings.mode === undefined ? scopeOf(plan) : undefined;
   const mode = settings.mode ?? scope?.mode ?? plan.settings().mode;
   if (mode === "bypass") return yield* bypass(plan, self, args);
-
   const call = begin(plan, self, args, settings);
+  return call.out.length === 0 ? yield* answerKeyed(call, mode, scope) : yield* answerHolding(call, mode, scope);
+}
+
+function* answerKeyed(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcome> {
+  const { plan } = call;
   const flights = flightsOf(call.folder);
   const isRepeated = mode === "refresh" && scope !== undefined && scope.refreshed.has(refreshId(call));
   const reads = mode !== "refresh" || isRepeated;
@@ -90,7 +130,8 @@ export function* answer(plan: Plan, self: unknown, args: readonly unknown[], set
     const running = flights.get(call.digest);
     // In a refresh scope the entry is old until the computation of that scope has landed.
     const entry = isRepeated && running?.scope === scope ? undefined : yield* lookUp(call);
-    if (entry) return hit(plan, entry);
+    const served = entry && (yield* serveOutFiles(call, entry, writes));
+    if (served) return hit(plan, served);
     if (mode === "only-if-cached") throw cacheMiss(call);
     const flight = flights.get(call.digest);
     const landing = flight && (flight.stores || !writes) ? flight.join() : undefined;
@@ -98,7 +139,9 @@ export function* answer(plan: Plan, self: unknown, args: readonly unknown[], set
     call.waited = true;
     plan.stats.waited++;
     try {
-      return hit(plan, copyOf(yield* wait(landing), plan));
+      const landed = yield* wait(landing);
+      if (call.out.length === 0) return hit(plan, copyOf(landed, plan));
+      if (!landed.isStored) break; // it has written elsewhere, and nobody knows
     } catch (error) {
       // The leader was told to stop; that is no answer for the others, who try themselves.
       if ((error as Error | undefined)?.name !== "AbortError") throw error;
@@ -116,7 +159,7 @@ function* bypass(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outc
 }
 
 /** The entry of a call, if it is there, undamaged, and of this very key. */
-export function* lookUp(call: Call): Flow<Outcome | undefined> {
+function* lookUp(call: Call): Flow<Found | undefined> {
   const { plan, key, folder, digest } = call;
   try {
     const read = folder.read(digest, plan.async);
@@ -125,11 +168,19 @@ export function* lookUp(call: Call): Flow<Outcome | undefined> {
     const entry = bytes && decodeEntry(bytes);
     if (entry?.key !== key || entry.identity !== plan.identity) return undefined;
     const value = decodeValue(entry, entry.payload, plan.settings().codec);
-    return { ...entry, value, hit: true };
+    const record = entry.record === "" ? NO_RECORD : parseRecord(entry.record);
+    return { ...entry, value, record, bytes: entry.bytes + bytesKept(record), hit: true };
   } catch (error) {
     report(plan, "storage", `an entry in ${folder.location} could not be read, and counts as a miss`, error);
     return undefined;
   }
+}
+
+/** The entry of a call that would be served. Changes nothing. */
+export function* find(call: Call): Flow<Outcome | undefined> {
+  const found = yield* lookUp(call);
+  if (!found || call.out.length === 0) return found;
+  return (yield* sourcesOf(found.record, call.out, keptFileOf(call), call.plan.async)) && found;
 }
 
 function hit(plan: Plan, outcome: Outcome): Outcome {
@@ -155,7 +206,8 @@ function cacheMiss({ plan, key }: Call): CacheMissError {
 function* compute(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcome> {
   const { plan, digest } = call;
   plan.stats.misses++;
-  const mark = mode === "read-only" ? undefined : markFor(call);
+  const mark = mode === "read-only" || !call.holds ? undefined : markFor(call);
+  const before = stampsBefore(call.out);
   const flights = flightsOf(call.folder);
   const flight = new Flight<Landed>(mode === "refresh" ? scope : undefined, mode !== "read-only");
   if (mode === "refresh") {
@@ -176,11 +228,14 @@ function* compute(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcom
       createdAt: Date.now(),
       duration: performance.now() - start,
     };
+    assertWritten(plan.subject, call.out, before);
     const payload = mark !== undefined || flight.isJoined ? encode(plan, value) : undefined;
     const bytes = mark !== undefined && payload ? yield* store(call, payload, meta, mark, flight) : 0;
     isStored = bytes > 0;
     const outcome = { value, hit: false, key: call.key, ...meta, source: plan.source, bytes };
-    flight.land({ outcome, payload });
+    // Large parts are the memory of the value itself, which is the caller's from now on.
+    const copied = flight.isJoined && payload ? { ...payload, parts: [Buffer.concat(payload.parts)] } : payload;
+    flight.land({ outcome, payload: copied, isStored });
     return outcome;
   } catch (error) {
     flight.fail(error);
@@ -230,23 +285,109 @@ function encode(plan: Plan, value: unknown): Payload | undefined {
 
 type Meta = Pick<Outcome, "async" | "createdAt" | "duration">;
 
-export function entryOf({ plan, key }: Call, payload: Payload, meta: Meta): Uint8Array[] {
-  return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source }, payload);
+export function entryOf({ plan, key }: Call, payload: Payload, meta: Meta, record = ""): Uint8Array[] {
+  return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source, record }, payload);
 }
 
 /** @returns the bytes stored, 0 where it was not */
 function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Flight<Landed>): Flow<number> {
   const { plan, folder, digest } = call;
-  const parts = entryOf(call, payload, meta);
   const canWait = plan.async || flight.canBeJoined;
+  const isCurrent = () => flight.isCurrent;
   try {
-    if (!(yield* folder.publish(digest, parts, mark, () => flight.isCurrent, canWait))) return 0;
+    const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, canWait);
+    if (!record) return 0;
+    const parts = entryOf(call, payload, meta, textOf(record));
+    if (!(yield* folder.publish(digest, parts, mark, isCurrent, canWait))) return 0;
+    if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
+    plan.stats.stores++;
+    return parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
   } catch (error) {
     report(plan, "storage", cannotWrite(folder), error);
     return 0;
   }
-  plan.stats.stores++;
-  return parts.reduce((total, part) => total + part.length, 0);
+}
+
+// ---- out files ----
+
+/**
+ * As `answerKeyed`, while the out files are held: from before they are looked at until what was written is recorded, no
+ * other call of this process writes to them. The call waits for those that hold one; where that could never end (a call
+ * inside theirs), it goes on without, and stores nothing.
+ */
+function* answerHolding(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcome> {
+  for (let holder = holderOf(call.out); holder; holder = holderOf(call.out)) {
+    const released = holder.join();
+    if (!released) break;
+    call.waited = true;
+    call.plan.stats.waited++;
+    yield* wait(released);
+  }
+  const hold = new Flight<void>(undefined, false);
+  hold.canBeJoined = true;
+  call.holds = !holderOf(call.out);
+  if (call.holds) for (const { path } of call.out) holders.set(path, hold);
+  try {
+    const around = { scope: context.getStore()?.scope, flight: hold };
+    return yield* wait(context.run(around, () => run(answerKeyed(call, mode, scope))));
+  } finally {
+    for (const { path } of call.out) if (holders.get(path) === hold) holders.delete(path);
+    hold.land();
+  }
+}
+
+/** Who of this process writes to a path, or looks at what it wrote. */
+const holders = new Map<string, Flight<void>>();
+
+function holderOf(out: readonly Asked[]): Flight<void> | undefined {
+  for (const { path } of out) if (holders.has(path)) return holders.get(path);
+  return undefined;
+}
+
+function keptFileOf({ folder, digest }: Call): KeptFile {
+  return (sha256) => folder.keptFile(digest, sha256);
+}
+
+/** Puts the out files in their places; `undefined` where one is nowhere any more, and the function has to run. */
+function* serveOutFiles(call: Call, found: Found, writes: boolean): Flow<Outcome | undefined> {
+  if (call.out.length === 0) return found;
+  call.record = found.record;
+  const served = yield* serve(found.record, call.out, keptFileOf(call), call.plan.async);
+  if (!served) return undefined;
+  if (writes && served.record) yield* updateRecord(call, found, served.record);
+  return { ...found, outFiles: served.from };
+}
+
+/** Writes what was learnt about out files into the entry, unless that is a newer one by now. */
+function* updateRecord(call: Call, { createdAt }: Found, record: OutRecord): Flow<void> {
+  const { plan, folder, digest } = call;
+  try {
+    const mark = folder.mark();
+    const bytes = folder.read(digest, false) as Buffer | undefined;
+    const now = bytes && decodeEntry(bytes);
+    if (now?.key !== call.key || now.identity !== plan.identity || now.createdAt !== createdAt) return;
+    // What another process has learnt meanwhile is kept, behind ours.
+    const text = textOf(merged(record, parseRecord(now.record)));
+    const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] });
+    yield* folder.publish(digest, parts, mark, () => true, plan.async);
+  } catch (error) {
+    report(plan, "storage", cannotWrite(folder), error);
+  }
+}
+
+/** `undefined` where another program writes to one of them at the same time. */
+function* recordOutFiles(call: Call, canWait: boolean): Flow<OutRecord | undefined> {
+  const { plan, folder, digest, out } = call;
+  const record = yield* recordOf(out, call.record, canWait);
+  if (!record) {
+    warnOnce(
+      plan,
+      "contested",
+      `${plan.subject}: another program wrote to an out file while it was recorded. The result is returned and not stored.`,
+    );
+    return undefined;
+  }
+  return plan.keepOutFiles ? yield* keep(record, out, (file) => folder.keep(digest, file, canWait)) : record;
 }
 
 // ---- flights ----

@@ -26,6 +26,8 @@ export interface FunctionSettings extends SharedSettings {
   readonly keywords?: boolean | undefined;
   readonly async?: boolean | undefined;
   readonly version?: string | undefined;
+  readonly outFile?: string | readonly string[] | undefined;
+  readonly keepOutFiles?: boolean | undefined;
 }
 
 export interface CallSettings {
@@ -108,6 +110,17 @@ const RULES: Readonly<Record<string, Rule>> = {
     places: ofFunction,
     problem: (value) => (typeof value === "string" && value !== "" ? undefined : "must be a string that is not empty"),
   },
+  outFile: {
+    places: ofFunction,
+    problem: (value) => {
+      const names = Array.isArray(value) ? value : [value];
+      const areNames = names.length > 0 && names.every((name) => typeof name === "string" && name !== "");
+      return areNames && new Set(names).size === names.length
+        ? undefined
+        : "must be the name of a parameter, or an array of names";
+    },
+  },
+  keepOutFiles: { places: ofFunction, problem: ofType("boolean") },
   this: { places: ["call"], problem: () => undefined },
 };
 

@@ -67,6 +67,7 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
         "key, keyFunction: { this: (self) => self.id }, or that it does not matter, { this: null }.",
     );
   }
+  const outFiles = outFilesOf(path, shown, signature, own);
   const ignored = new Set(Object.keys(transforms).filter((name) => transforms[name] === null));
   const identity: Identity = { path, version: own.version };
   const plan = {
@@ -77,7 +78,9 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
     async: own.async ?? signature.async,
     keysThis,
     binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored }),
-    callKey: createCallKey(shown, signature.names, own.keyFunction),
+    callKey: createCallKey(shown, signature.names, own.keyFunction, new Set(outFiles)),
+    outParameters: outFiles.map((name) => ({ name, index: signature.names.indexOf(name) })),
+    keepOutFiles: own.keepOutFiles ?? false,
     dir: own.dir,
     settings: once(() => resolve(home, own)),
     folder: folderOf(home, identity),
@@ -86,6 +89,27 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
   };
   warnOfOtherSource(home, plan, signature);
   return plan;
+}
+
+/** @throws OptionError where one is no parameter, or is keyed */
+function outFilesOf(path: string, shown: string, signature: Signature, own: FunctionSettings): readonly string[] {
+  const subject = `permacache("${path}")`;
+  const names = own.outFile === undefined ? [] : [own.outFile].flat();
+  if (own.keepOutFiles && names.length === 0) {
+    throw new OptionError(`${subject}: keepOutFiles goes with outFile, which names the parameters that are written.`);
+  }
+  for (const name of names) {
+    const parameter = signature.parameters.find(({ key, rest }) => key === name && rest);
+    if (signature.readsArguments || parameter || !signature.names.includes(name)) {
+      throw new OptionError(`${subject}: outFile: "${name}" is not a parameter of ${shown} that takes one path.`);
+    }
+    if (typeof own.keyFunction === "object" && Object.hasOwn(own.keyFunction, name)) {
+      throw new OptionError(
+        `${subject}: "${name}" is an out file, which is not in the key; take it out of keyFunction.`,
+      );
+    }
+  }
+  return names;
 }
 
 /** At the first call: until then the default cache may be configured, and the environment set. */

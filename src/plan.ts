@@ -3,6 +3,7 @@ import type { Codec } from "./entry/codecs.js";
 import type { Compression } from "./entry/compression.js";
 import type { PermacacheError } from "./errors.js";
 import type { FunctionSettings } from "./options.js";
+import type { OutParameter } from "./out-files.js";
 import type { Binder } from "./signature/bind.js";
 import type { Folder } from "./stores/store.js";
 import type { Mode, Stats } from "./types.js";
@@ -22,6 +23,9 @@ export interface Plan {
   readonly keysThis: boolean;
   readonly binder: Binder;
   readonly callKey: CallKey;
+  /** The parameters that are out files. */
+  readonly outParameters: readonly OutParameter[];
+  readonly keepOutFiles: boolean;
   /** The option of the function. */
   readonly dir: FunctionSettings["dir"];
   /** Known at the first call. */

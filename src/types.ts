@@ -166,6 +166,13 @@ export interface Options<Args = Plain> extends SharedOptions {
   dir?: string | ((bound: Partial<Args>) => string | null | undefined | false | 0) | undefined;
   /** Part of the identity: another version has other entries. */
   version?: string | undefined;
+  /**
+   * Parameters that are paths (or file URLs) the function writes. They are not in the key. A call is served while, for
+   * each that it gives, a file that it wrote or was given still holds: that one is copied to the path.
+   */
+  outFile?: (keyof Args & string) | readonly (keyof Args & string)[] | undefined;
+  /** Keeps the content of out files in the cache, too: a hit survives the deletion of every file outside. Default: `false`. */
+  keepOutFiles?: boolean | undefined;
 }
 
 /** Options of a call: `f.with(overrides)(...args)`. */
@@ -191,6 +198,8 @@ export interface Detail<T> {
   readonly duration: number;
   /** Whether the function had the source that it has now when the value was computed. */
   readonly sameSource: boolean;
+  /** On a hit of a function with out files: by name, the path from which each was served; its own where it still held. */
+  readonly outFiles?: Readonly<Record<string, string>>;
 }
 
 /** Of this process. */

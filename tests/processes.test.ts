@@ -117,5 +117,5 @@ test("a process killed while it stores leaves a miss or the exact value", async 
     );
     t.is(wrong, 0);
   }
-  t.deepEqual(filesIn(join(dir, "=tmp")), [], "what dead writers left behind was swept");
+  t.deepEqual(filesIn(join(dir, "=_tmp")), [], "what dead writers left behind was swept");
 });

@@ -14,8 +14,10 @@ import { COMPRESSIONS, FORMATS, type Payload } from "./codecs.js";
  *                   identityLength keyLength           uint32 each; bytes
  *                   codecNameLength lengthsCount       uint32 each
  *                   payloadLength                      float64; bytes
- *     texts       = identity key codecName             UTF-8: path, version and source digest of the function; the
- *                                                      canonical JSON key; the name of a codec of the user's own
+ *                   recordLength                       uint32; bytes
+ *     texts       = identity key codecName record      UTF-8: path, version and source digest of the function; the
+ *                                                      canonical JSON key; the name of a codec of the user's own; what
+ *                                                      is known of out files, as JSON, see out-files.ts
  *     lengths     = float64 * lengthsCount             see Payload
  *     payload     = see codecs.ts
  *
@@ -38,7 +40,8 @@ const KEY_LENGTH = 68;
 const CODEC_NAME_LENGTH = 72;
 const LENGTHS_COUNT = 76;
 const PAYLOAD_LENGTH = 80;
-const TEXTS = 88;
+const RECORD_LENGTH = 88;
+const TEXTS = 92;
 
 export interface EntryHeader extends Omit<Payload, "parts"> {
   /** Path, version and source digest of the function, see `identityText`. */
@@ -52,6 +55,8 @@ export interface EntryHeader extends Omit<Payload, "parts"> {
   readonly duration: number;
   /** SHA-256 of the function's source in hex, `""` where it is out of reach. */
   readonly source: string;
+  /** What is known of out files, see `OutRecord`; `""` where that is nothing. */
+  readonly record: string;
 }
 
 /** The parts of an entry, ready to be written one after the other. */
@@ -59,7 +64,9 @@ export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: P
   const identity = Buffer.from(header.identity);
   const key = Buffer.from(header.key);
   const codecName = Buffer.from(payload.codecName);
-  const head = Buffer.alloc(TEXTS + identity.length + key.length + codecName.length + 8 * payload.lengths.length);
+  const record = Buffer.from(header.record);
+  const texts = [identity, key, codecName, record];
+  const head = Buffer.alloc(TEXTS + sum(texts.map((text) => text.length)) + 8 * payload.lengths.length);
   MAGIC.copy(head);
   head[FLAGS] = header.async ? 1 : 0;
   head[FORMAT] = FORMATS.indexOf(payload.format);
@@ -72,8 +79,9 @@ export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: P
   head.writeUInt32LE(codecName.length, CODEC_NAME_LENGTH);
   head.writeUInt32LE(payload.lengths.length, LENGTHS_COUNT);
   head.writeDoubleLE(sum(payload.parts.map((part) => part.length)), PAYLOAD_LENGTH);
+  head.writeUInt32LE(record.length, RECORD_LENGTH);
   let at = TEXTS;
-  for (const text of [identity, key, codecName]) at += text.copy(head, at);
+  for (const text of texts) at += text.copy(head, at);
   for (const length of payload.lengths) at = head.writeDoubleLE(length, at);
   let checksum = crc32(head.subarray(FLAGS));
   for (const part of payload.parts) checksum = crc32(part, checksum);
@@ -98,7 +106,8 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
   const keyEnd = identityEnd + entry.readUInt32LE(KEY_LENGTH);
   const codecNameEnd = keyEnd + entry.readUInt32LE(CODEC_NAME_LENGTH);
   const count = entry.readUInt32LE(LENGTHS_COUNT);
-  const payloadStart = codecNameEnd + 8 * count;
+  const recordEnd = codecNameEnd + entry.readUInt32LE(RECORD_LENGTH);
+  const payloadStart = recordEnd + 8 * count;
   if (payloadStart > entry.length || entry.length !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH))
     return undefined;
   if (crc32(entry.subarray(FLAGS)) !== entry.readUInt32LE(CHECKSUM)) return undefined;
@@ -106,11 +115,12 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
   const compression = COMPRESSIONS[entry[COMPRESSION]!];
   if (format === undefined || compression === undefined) return undefined;
   const lengths: number[] = [];
-  for (let i = 0; i < count; i++) lengths.push(entry.readDoubleLE(codecNameEnd + 8 * i));
+  for (let i = 0; i < count; i++) lengths.push(entry.readDoubleLE(recordEnd + 8 * i));
   return {
     identity: entry.toString("utf8", TEXTS, identityEnd),
     key: entry.toString("utf8", identityEnd, keyEnd),
     codecName: entry.toString("utf8", keyEnd, codecNameEnd),
+    record: entry.toString("utf8", codecNameEnd, recordEnd),
     async: entry[FLAGS] === 1,
     createdAt: entry.readDoubleLE(CREATED_AT),
     duration: entry.readDoubleLE(DURATION),

@@ -155,22 +155,25 @@ class Surveyor {
     }
     if (hasOwnProperties(value, kind)) throw this.unstorable(`is a ${name} with a property of its own`);
     if (kind === "Map") {
-      this.#visitAll([...(value as Map<unknown, unknown>)].flat(), 2);
+      let i = 0;
+      for (const [key, each] of value as Map<unknown, unknown>) {
+        this.#step(i);
+        this.visit(key);
+        this.#step(i++);
+        this.visit(each);
+      }
     } else if (kind === "Set") {
-      this.#visitAll([...(value as Set<unknown>)], 1);
+      let i = 0;
+      for (const each of value as Set<unknown>) {
+        this.#step(i++);
+        this.visit(each);
+      }
     } else if (kind === "RegExp") {
       if (typeof (value as RegExp).lastIndex !== "number") throw this.unstorable("has a lastIndex that is no number");
     } else if (kind === "ArrayBuffer") {
       this.#note(value as ArrayBuffer).whole = true;
     } else if (ArrayBuffer.isView(value)) {
       this.#note(value.buffer as ArrayBuffer).views.push(value);
-    }
-  }
-
-  #visitAll(parts: readonly unknown[], partsPerEntry: number): void {
-    for (const [i, part] of parts.entries()) {
-      this.#step(Math.floor(i / partsPerEntry));
-      this.visit(part);
     }
   }
 

@@ -74,7 +74,8 @@ export function toTree(value: unknown, found: Survey, dialect: Dialect): Tree {
 
   function arrayNode(array: readonly unknown[]): unknown {
     if (found.holes.has(array)) {
-      const entries = Object.keys(array).flatMap((key) => [Number(key), tree(array[Number(key)])]);
+      const entries: unknown[] = [];
+      for (const key of Object.keys(array)) entries.push(Number(key), tree(array[Number(key)]));
       return { $type: "Array", length: array.length, entries };
     }
     const copy: unknown[] = [];
@@ -85,10 +86,16 @@ export function toTree(value: unknown, found: Survey, dialect: Dialect): Tree {
   function builtinNode(of: object, { kind, name }: Builtin): Tagged {
     const $type = name;
     switch (kind) {
-      case "Map":
-        return { $type, entries: [...(of as Map<unknown, unknown>)].flat().map(tree) };
-      case "Set":
-        return { $type, values: [...(of as Set<unknown>)].map(tree) };
+      case "Map": {
+        const entries: unknown[] = [];
+        for (const [key, value] of of as Map<unknown, unknown>) entries.push(tree(key), tree(value));
+        return { $type, entries };
+      }
+      case "Set": {
+        const values: unknown[] = [];
+        for (const each of of as Set<unknown>) values.push(tree(each));
+        return { $type, values };
+      }
       case "Date": {
         const time = (of as Date).getTime();
         return { $type, value: Number.isNaN(time) ? null : time };
@@ -120,7 +127,9 @@ export function toTree(value: unknown, found: Survey, dialect: Dialect): Tree {
   }
 
   function properties(of: object, keys: readonly string[]): unknown[] {
-    return keys.flatMap((key) => [key, tree((of as Tagged)[key])]);
+    const entries: unknown[] = [];
+    for (const key of keys) entries.push(key, tree((of as Tagged)[key]));
+    return entries;
   }
 
   function spanAt(buffer: ArrayBuffer, offset: number): Span {

@@ -1,4 +1,4 @@
-import fs from "node:fs";
+import fs, { type BigIntStats } from "node:fs";
 import { promisify } from "node:util";
 import gracefulFs from "graceful-fs";
 
@@ -17,6 +17,13 @@ export interface Io {
   /** Blocks in both manners: between the last look at what it replaces and the renaming nothing else runs. */
   rename(from: string, to: string): void;
   unlink(path: string): void | Promise<void>;
+  /** `undefined` where there is nothing. Links are followed. */
+  stat(path: string): BigIntStats | undefined | Promise<BigIntStats | undefined>;
+  /** @param flags see `fs.constants.COPYFILE_*` */
+  copy(from: string, to: string, flags: number): void | Promise<void>;
+  chmod(path: string, mode: number): void | Promise<void>;
+  /** With its parents. */
+  mkdir(path: string): void | Promise<void>;
 }
 
 export const syncIo: Io = {
@@ -28,6 +35,10 @@ export const syncIo: Io = {
   close: fs.closeSync,
   rename: fs.renameSync,
   unlink: fs.unlinkSync,
+  stat: (path) => fs.statSync(path, { bigint: true, throwIfNoEntry: false }),
+  copy: fs.copyFileSync,
+  chmod: fs.chmodSync,
+  mkdir: (path) => void fs.mkdirSync(path, { recursive: true }),
 };
 
 const open = promisify(gracefulFs.open) as (path: string, flags: number, mode?: number) => Promise<number>;
@@ -39,6 +50,11 @@ const write = promisify(gracefulFs.write) as (
   length: number,
 ) => Promise<{ bytesWritten: number }>;
 const fstat = promisify(gracefulFs.fstat);
+const stat = promisify(gracefulFs.stat) as (path: string, options: { bigint: true }) => Promise<BigIntStats>;
+const mkdir = promisify(gracefulFs.mkdir) as (
+  path: string,
+  options: { recursive: true },
+) => Promise<string | undefined>;
 
 export const asyncIo: Io = {
   open,
@@ -49,7 +65,22 @@ export const asyncIo: Io = {
   close: promisify(gracefulFs.close),
   rename: fs.renameSync,
   unlink: promisify(gracefulFs.unlink),
+  stat: async (path) => {
+    try {
+      return await stat(path, { bigint: true });
+    } catch (error) {
+      if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return undefined;
+      throw error;
+    }
+  },
+  copy: promisify(gracefulFs.copyFile) as (from: string, to: string, flags: number) => Promise<void>,
+  chmod: promisify(gracefulFs.chmod),
+  mkdir: async (path) => void (await mkdir(path, { recursive: true })),
 };
+
+export function ioFor(async: boolean): Io {
+  return async ? asyncIo : syncIo;
+}
 
 /** The `code` of a system error, `""` for anything else. */
 export function codeOf(error: unknown): string {

@@ -12,13 +12,14 @@ import {
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
-import { asyncIo, codeOf, type Io, syncIo } from "../files/io.js";
+import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
 import { publish } from "../files/publish.js";
 import { readFile } from "../files/read-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
 import { type Flow, wait } from "../flow.js";
 import { folderNames, type Identity, identityText } from "../identity.js";
-import type { Folder, Listed, Mark, Store } from "./store.js";
+import { dropContents, KEPT_FOLDER, keepContent, keptFileOf } from "./kept-contents.js";
+import type { Folder, Listed, Mark, SeenFile, Store } from "./store.js";
 
 /**
  * Entries as files:
@@ -27,6 +28,7 @@ import type { Folder, Listed, Mark, Store } from "./store.js";
  *     <dir>/a/b/=1/3f/<38 hex digits>.entry          path a/b; one of 256 folders; the rest of the digest
  *     <dir>/a/b/=1=v2/...                            the same path, version "2"
  *     <dir>/=_tmp/<where>-<pid>-<random>             being written, or being deleted
+ *     <dir>/a/b/=1/=kept/...                         contents of out files, see kept-contents.ts
  *
  * Directories are private to the user. Below `<dir>`, which is resolved once, no symbolic link is followed. The process
  * gets along with folders that others remove at any time, up to `<dir>` itself: what is gone is made again.
@@ -265,11 +267,28 @@ class FileFolder implements Folder {
     const file = this.#fileOf(digest);
     try {
       unlinkSync(file);
+      this.dropKept(digest, []);
       return true;
     } catch (error) {
       if (codeOf(error) === "ENOENT" || isDirectory(file)) return false;
       throw error;
     }
+  }
+
+  *keep(digest: string, file: SeenFile, async: boolean): Flow<void> {
+    const shard = digest.slice(0, 2);
+    if (!this.#has(shard) && !this.#makeShard(shard)) throw new StoreError(`${this.location} was cleared meanwhile`);
+    for (const name of [KEPT_FOLDER, join(KEPT_FOLDER, file.sha256.slice(0, 2))]) makeFolder(join(this.#path!, name));
+    yield* keepContent(this.#path!, this.#fileOf(digest), file, ioFor(async));
+  }
+
+  keptFile(digest: string, sha256: string): string {
+    return keptFileOf(this.#fileOf(digest), sha256);
+  }
+
+  dropKept(digest: string, except: readonly string[]): void {
+    if (!this.#has(KEPT_FOLDER)) return; // nothing was ever kept here
+    dropContents(this.#path!, this.#fileOf(digest), except);
   }
 
   /** Set aside first, then deleted: a recursive delete beside a writer fails, and would let it write into what is going. */

@@ -1,3 +1,4 @@
+import type { Stamp } from "../files/fingerprint.js";
 import type { Flow } from "../flow.js";
 import type { Identity } from "../identity.js";
 
@@ -35,12 +36,28 @@ export interface Folder {
     isCurrent: () => boolean,
     async: boolean,
   ): Flow<boolean>;
-  /** @returns whether there was an entry */
+  /** With the contents that are kept for it. @returns whether there was an entry */
   remove(digest: string): boolean;
+  /**
+   * Keeps a copy of a file's content for an entry, until that is removed; equal contents are kept once.
+   * @throws where the file is not any more as it was when it was seen, or cannot be kept
+   */
+  keep(digest: string, file: SeenFile, async: boolean): Flow<void>;
+  /** Where a content kept for an entry is, if it is. */
+  keptFile(digest: string, sha256: string): string;
+  /** Drops the contents kept for an entry, except these. */
+  dropKept(digest: string, except: readonly string[]): void;
   /** Removes all entries at once, before it first yields. @returns how many there were */
   clear(async: boolean): Flow<number>;
   /** One group of entries after the other (for files: one of 256 folders), in no order; what comes and goes meanwhile may or may not be seen. */
   list(): Iterable<readonly Listed[]>;
+}
+
+/** A file as it was when its content was known. */
+export interface SeenFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly stamp: Stamp;
 }
 
 export interface Listed {

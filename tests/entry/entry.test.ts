@@ -12,6 +12,7 @@ const head = {
   createdAt: 1_700_000_000_000,
   duration: 12.5,
   source: "ab".repeat(32),
+  record: '{"written":{}}',
 };
 
 const ENTRIES = {
@@ -46,6 +47,7 @@ test("any header comes back", (t) => {
     createdAt: fc.double({ noNaN: true }),
     duration: fc.double({ noNaN: true }),
     source: fc.constantFrom("", "01".padStart(64, "0"), "ff".repeat(32)),
+    record: text,
   });
   fc.assert(
     fc.property(header, fc.jsonValue(), (given, value) => {

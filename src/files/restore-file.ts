@@ -1,0 +1,42 @@
+import { constants } from "node:fs";
+import { dirname, join } from "node:path";
+import { type Flow, wait } from "../flow.js";
+import { isSameStamp, type Stamp, stampOf } from "./fingerprint.js";
+import type { Io } from "./io.js";
+import { discard, renameInto } from "./publish.js";
+import { temporaryName } from "./temporary.js";
+
+/**
+ * Copies a file to a target: a clone where the file system can (the bytes are shared until one of the two is written).
+ * The target is replaced only when the whole copy is there; parent directories are made.
+ * @param seen the stamp of the source when its content was known
+ * @param mode of the target
+ * @returns the stamp of the target, `undefined` where the source changed meanwhile or the target is already another's
+ * @throws the system's error; nothing is left beside the target
+ */
+export function* restoreFile(
+  source: string,
+  seen: Stamp,
+  target: string,
+  mode: number,
+  io: Io,
+): Flow<Stamp | undefined> {
+  const folder = dirname(target);
+  yield* wait(io.mkdir(folder));
+  const temporary = join(folder, `.permacache-${temporaryName()}`);
+  let isDone = false;
+  try {
+    yield* wait(io.copy(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE));
+    yield* wait(io.chmod(temporary, mode));
+    const after = yield* stampOf(source, io);
+    const copy = yield* stampOf(temporary, io);
+    if (typeof after !== "object" || !isSameStamp(after, seen) || typeof copy !== "object" || copy.size !== seen.size) {
+      return undefined;
+    }
+    isDone = yield* renameInto(temporary, target, io);
+    const written = yield* stampOf(target, io);
+    return typeof written === "object" && written.ino === copy.ino ? written : undefined;
+  } finally {
+    if (!isDone) yield* discard(temporary, io);
+  }
+}

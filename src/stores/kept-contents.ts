@@ -1,0 +1,95 @@
+import { existsSync, linkSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
+import { StoreError } from "../errors.js";
+import { digestOf, stampOf } from "../files/fingerprint.js";
+import { codeOf, type Io } from "../files/io.js";
+import { restoreFile } from "../files/restore-file.js";
+import type { Flow } from "../flow.js";
+import type { SeenFile } from "./store.js";
+
+/**
+ * Contents of out files, kept with the entries of a folder:
+ *
+ *     <folder>/=kept/3f/<62 hex digits>                     the content, by its SHA-256
+ *     <folder>/3f/<38 hex digits>.<16 hex digits>.kept      the same file (a hard link), for one entry that uses it
+ *
+ * The number of links tells whether an entry still uses a content. Where a file system has no hard links, each entry has
+ * a copy of its own.
+ */
+export const KEPT_FOLDER = "=kept";
+const KEPT = ".kept";
+
+/** Read and write for the user: the mode of the original stands in the record. */
+const MODE = 0o600;
+
+/** The path of a content, for the entry in this file. */
+export function keptFileOf(entryFile: string, sha256: string): string {
+  return `${entryFile.replace(/\.entry$/, "")}.${sha256.slice(0, 16)}${KEPT}`;
+}
+
+function contentFileOf(folder: string, sha256: string): string {
+  return `${folder}/${KEPT_FOLDER}/${sha256.slice(0, 2)}/${sha256.slice(2)}`;
+}
+
+/** @throws StoreError where the file has changed */
+export function* keepContent(folder: string, entryFile: string, file: SeenFile, io: Io): Flow<void> {
+  const content = contentFileOf(folder, file.sha256);
+  const own = keptFileOf(entryFile, file.sha256);
+  // Looked at each time it is used again, so that a damaged one heals.
+  if (!(yield* isWhole(content, file, io))) yield* copy(file, content, io);
+  if (!link(content, own)) yield* copy(file, own, io);
+}
+
+function* isWhole(content: string, { sha256, stamp }: SeenFile, io: Io): Flow<boolean> {
+  const found = yield* stampOf(content, io);
+  return typeof found === "object" && found.size === stamp.size && (yield* digestOf(content, io)) === sha256;
+}
+
+function* copy({ path, stamp }: SeenFile, target: string, io: Io): Flow<void> {
+  if (!(yield* restoreFile(path, stamp, target, MODE, io))) {
+    throw new StoreError(`${path} changed while its content was kept`);
+  }
+}
+
+/** False where the file system has no hard links, or another process has just dropped the content. */
+function link(content: string, own: string): boolean {
+  try {
+    remove(own); // of a damaged content, perhaps
+    linkSync(content, own);
+    return true;
+  } catch (error) {
+    if (["ENOENT", "EPERM", "ENOTSUP", "ENOSYS", "EXDEV", "EMLINK"].includes(codeOf(error))) return false;
+    throw error;
+  }
+}
+
+/** Drops what is kept for an entry, and contents that no entry uses any more. Other entries' links are their own. */
+export function dropContents(folder: string, entryFile: string, except: readonly string[]): void {
+  const shard = dirname(entryFile);
+  const prefix = `${entryFile.slice(shard.length + 1).replace(/\.entry$/, "")}.`;
+  const wanted = new Set(except.map((sha256) => keptFileOf(entryFile, sha256)));
+  for (const name of readdirSync(shard)) {
+    const own = `${shard}/${name}`;
+    if (!name.startsWith(prefix) || !name.endsWith(KEPT) || wanted.has(own)) continue;
+    const { ino } = statSync(own);
+    remove(own);
+    dropUnused(folder, name.slice(prefix.length, -KEPT.length), ino);
+  }
+}
+
+function dropUnused(folder: string, digits: string, ino: number): void {
+  const shard = `${folder}/${KEPT_FOLDER}/${digits.slice(0, 2)}`;
+  for (const name of existsSync(shard) ? readdirSync(shard) : []) {
+    if (!name.startsWith(digits.slice(2))) continue;
+    const stats = statSync(`${shard}/${name}`);
+    if (stats.ino === ino && stats.nlink === 1) remove(`${shard}/${name}`);
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+}

@@ -1,0 +1,373 @@
+import { isDeepStrictEqual } from "node:util";
+import test, { type ExecutionContext } from "ava";
+import fc from "fast-check";
+import { type Flow, isThenable, run } from "../../src/flow.js";
+import type { Identity } from "../../src/identity.js";
+import type { Folder, Mark, Store } from "../../src/stores/store.js";
+
+const IDENTITY: Identity = { path: "contract/a" };
+const OTHERS: readonly Identity[] = [
+  { path: "contract/A" },
+  { path: "contract" },
+  { path: "contract/a/b" },
+  { path: "contract/a/3f" },
+  { path: "contract/a", version: "" },
+  { path: "contract/a", version: "2" },
+  { path: "contract/a", version: "V" },
+  { path: "contract/a", version: "v" },
+  { path: "contract/a", source: "ab".repeat(32) },
+];
+
+export function digestOf(n: number): string {
+  return n
+    .toString(16)
+    .padStart(2, "0")
+    .padEnd(40, "0123456789abcdef"[n % 16]);
+}
+
+/** Sizes around those where a store may change its manner. */
+const SIZES = [0, 1, 100, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 1_000_000];
+
+function bytesOf(length: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length }, (_, i) => i * 31 + (i >> 8)));
+}
+
+/** A copy, taken at once: the bytes may stand in a buffer that the next read uses. */
+export async function copyOf(folder: Folder, digest: string, async = true): Promise<Buffer | undefined> {
+  const read = folder.read(digest, async);
+  const bytes = isThenable(read) ? await read : read;
+  return bytes && Buffer.from(bytes);
+}
+
+export async function textOf(folder: Folder, digest: string): Promise<string | undefined> {
+  return (await copyOf(folder, digest))?.toString();
+}
+
+export async function put(
+  folder: Folder,
+  digest: string,
+  content: string | Buffer,
+  mark = folder.mark(),
+): Promise<boolean> {
+  return run(folder.publish(digest, [Buffer.from(content)], mark, () => true, true));
+}
+
+export function listOf(folder: Folder): Map<string, string> {
+  return new Map([...folder.list()].flat().map(({ digest, read }) => [digest, String(read())]));
+}
+
+/**
+ * What every store must do.
+ * @param name of the store, for titles
+ * @param create a new, empty store
+ */
+export function testStore(name: string, create: () => Store | Promise<Store>): void {
+  const behaves = (behaviour: string, check: (t: ExecutionContext, folder: Folder, store: Store) => unknown) =>
+    test(`${name}: ${behaviour}`, async (t) => {
+      const store = await create();
+      await check(t, store.folder(IDENTITY), store);
+    });
+
+  behaves("a folder is the same object for the same identity", (t, folder, store) => {
+    t.is(store.folder({ ...IDENTITY }), folder);
+    t.is(store.folder({ ...IDENTITY, version: undefined, source: undefined }), folder);
+    for (const other of OTHERS) t.not(store.folder(other), folder);
+  });
+
+  behaves("what was never there is no entry", async (t, folder) => {
+    for (const marked of [false, true]) {
+      if (marked) folder.mark();
+      t.is(await textOf(folder, digestOf(1)), undefined);
+      t.false(folder.remove(digestOf(1)));
+      t.deepEqual(listOf(folder), new Map());
+      t.is(await run(folder.clear(true)), 0);
+    }
+  });
+
+  for (const size of SIZES) {
+    behaves(`${size} bytes come back`, async (t, folder) => {
+      const bytes = bytesOf(size);
+      t.true(await put(folder, digestOf(1), bytes));
+      t.true(bytes.equals((await copyOf(folder, digestOf(1)))!));
+    });
+  }
+
+  behaves("parts come back as one", async (t, folder) => {
+    const parts = ["a", "", "bc", "d"].map((part) => Buffer.from(part));
+    t.true(await run(folder.publish(digestOf(1), parts, folder.mark(), () => true, true)));
+    t.is(await textOf(folder, digestOf(1)), "abcd");
+  });
+
+  behaves("a later entry replaces an older one, shorter or longer", async (t, folder) => {
+    for (const content of ["old", "longer than old", "", "new"]) {
+      t.true(await put(folder, digestOf(1), content));
+      t.is(await textOf(folder, digestOf(1)), content);
+    }
+  });
+
+  behaves("digests that begin alike are different entries", async (t, folder) => {
+    const [a, b] = [`${"ab".repeat(19)}00`, `${"ab".repeat(19)}01`];
+    await put(folder, a, "a");
+    t.is(await textOf(folder, b), undefined);
+    await put(folder, b, "b");
+    t.is(await textOf(folder, a), "a");
+  });
+
+  behaves("folders do not share entries, and are cleared one by one", async (t, folder, store) => {
+    const folders = [folder, ...OTHERS.map((other) => store.folder(other))];
+    for (const [i, each] of folders.entries()) await put(each, digestOf(1), `${i}`);
+    for (const [i, each] of folders.entries()) {
+      t.is(await textOf(each, digestOf(1)), `${i}`);
+      t.deepEqual(listOf(each), new Map([[digestOf(1), `${i}`]]));
+    }
+    for (const [i, each] of folders.entries()) {
+      t.is(await run(each.clear(true)), 1);
+      for (const later of folders.slice(i + 1)) t.is(listOf(later).size, 1);
+    }
+  });
+
+  behaves("remove tells whether there was an entry", async (t, folder) => {
+    await put(folder, digestOf(1), "1");
+    await put(folder, digestOf(2), "2");
+    t.true(folder.remove(digestOf(1)));
+    t.false(folder.remove(digestOf(1)));
+    t.deepEqual(listOf(folder), new Map([[digestOf(2), "2"]]));
+  });
+
+  behaves("clear removes all before it first waits, and tells how many", async (t, folder) => {
+    for (let n = 0; n < 20; n++) await put(folder, digestOf(n), "x");
+    const clearing = run(folder.clear(true));
+    t.is(await textOf(folder, digestOf(1)), undefined);
+    t.is(listOf(folder).size, 0);
+    t.is(await clearing, 20);
+    t.is(await run(folder.clear(true)), 0);
+  });
+
+  behaves("after a clear entries can be published again", async (t, folder) => {
+    for (const content of ["1", "2", "3"]) {
+      t.true(await put(folder, digestOf(1), content));
+      t.is(await textOf(folder, digestOf(1)), content);
+      t.is(await run(folder.clear(true)), 1);
+    }
+  });
+
+  const outdated = (when: string, mark: (folder: Folder) => Promise<Mark>) =>
+    behaves(`a mark taken before ${when} publishes nothing`, async (t, folder) => {
+      const old = await mark(folder);
+      t.false(await put(folder, digestOf(1), "old", old));
+      t.is(await textOf(folder, digestOf(1)), undefined);
+      t.true(await put(folder, digestOf(1), "new"));
+      t.false(await put(folder, digestOf(1), "old", old));
+      t.is(await textOf(folder, digestOf(1)), "new");
+    });
+  const markThenClear = async (folder: Folder) => {
+    const mark = folder.mark();
+    await run(folder.clear(true));
+    return mark;
+  };
+  outdated("a clear", markThenClear);
+  outdated("a clear of entries", async (folder) => {
+    await put(folder, digestOf(7), "x");
+    return markThenClear(folder);
+  });
+  outdated("a clear and a new mark", async (folder) => {
+    const mark = await markThenClear(folder);
+    folder.mark();
+    return mark;
+  });
+  outdated("several clears", async (folder) => {
+    const mark = await markThenClear(folder);
+    await put(folder, digestOf(7), "x");
+    await run(folder.clear(true));
+    return mark;
+  });
+
+  behaves("no clear gives an old mark again, however fast they follow", async (t, folder) => {
+    const marks = new Set<Mark>();
+    for (let i = 0; i < 300; i++) {
+      marks.add(folder.mark());
+      await run(folder.clear(false));
+    }
+    t.is(marks.size, 300);
+  });
+
+  behaves("a mark holds while other entries come and go", async (t, folder) => {
+    const mark = folder.mark();
+    for (let n = 0; n < 5; n++) await put(folder, digestOf(n), "x");
+    folder.remove(digestOf(3));
+    t.is(folder.mark(), mark);
+    t.true(await put(folder, digestOf(9), "x", mark));
+  });
+
+  for (const size of [10, 1_000_000]) {
+    behaves(`an entry of ${size} bytes that is not wanted any more is not published`, async (t, folder) => {
+      await put(folder, digestOf(1), "old");
+      t.false(await run(folder.publish(digestOf(1), [bytesOf(size)], folder.mark(), () => false, true)));
+      t.is(await textOf(folder, digestOf(1)), "old");
+    });
+
+    behaves(`a clear while ${size} bytes are published wins`, async (t, folder) => {
+      const mark = folder.mark();
+      let asked = 0;
+      const isCurrent = () => ++asked > 0;
+      const publishing = run(folder.publish(digestOf(1), [bytesOf(size)], mark, isCurrent, true));
+      await run(folder.clear(true));
+      await publishing;
+      t.is(await textOf(folder, digestOf(1)), undefined);
+      t.true(asked > 0);
+    });
+  }
+
+  behaves("entries that go while they are listed are no error", async (t, folder) => {
+    for (let n = 0; n < 8; n++) await put(folder, digestOf(n), "x");
+    const seen: string[] = [];
+    for (const group of folder.list()) {
+      folder.remove(digestOf(seen.length));
+      for (const { digest, read } of group) {
+        seen.push(digest);
+        folder.remove(digest);
+        t.is(read(), undefined);
+        await run(folder.clear(true));
+      }
+    }
+    t.true(seen.length >= 1);
+  });
+
+  behaves("writers, readers and clears at once", async (t, folder) => {
+    const write = async (n: number) => {
+      for (let i = 0; i < 15; i++) await put(folder, digestOf(n), Buffer.alloc(i % 5 === 0 ? 100_000 : 10, n));
+    };
+    const read = async (n: number) => {
+      for (let i = 0; i < 60; i++) {
+        const bytes = await copyOf(folder, digestOf(n));
+        t.true(bytes === undefined || bytes.every((byte) => byte === n));
+        await null;
+      }
+    };
+    const clear = async () => {
+      for (let i = 0; i < 10; i++) await run(folder.clear(true));
+    };
+    await Promise.all([1, 2, 3].flatMap((n) => [write(n), read(n)]).concat(clear()));
+    await run(folder.clear(true));
+    t.is(listOf(folder).size, 0);
+  });
+
+  test(`${name}: any sequence of operations does what it does to a Map`, async (t) => {
+    const digest = fc.nat(3).map(digestOf);
+    const content = fc.oneof({ weight: 9, arbitrary: fc.string({ maxLength: 8 }) }, fc.constant("x".repeat(70_000)));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.commands(
+          [
+            fc.tuple(digest, content, fc.boolean()).map((args) => new Publish(...args)),
+            digest.map((each) => new Read(each)),
+            digest.map((each) => new Remove(each)),
+            fc.constant(new Clear()),
+            fc.constant(new MarkNow()),
+            fc.constant(new ListAll()),
+          ],
+          { maxCommands: 30 },
+        ),
+        async (commands) => {
+          const store = await create();
+          const setup = () => ({
+            model: { entries: new Map(), isMarkOld: false },
+            real: new Real(store.folder(IDENTITY)),
+          });
+          await fc.asyncModelRun(setup, commands);
+        },
+      ),
+      { numRuns: 60 },
+    );
+    t.pass();
+  });
+}
+
+// ---- the model ----
+
+interface Model {
+  readonly entries: Map<string, string>;
+  /** There was a clear since the mark was taken. */
+  isMarkOld: boolean;
+}
+
+class Real {
+  mark: Mark;
+  constructor(readonly folder: Folder) {
+    this.mark = folder.mark();
+  }
+}
+
+function assertEqual(actual: unknown, expected: unknown): void {
+  if (!isDeepStrictEqual(actual, expected)) throw new Error(`${String(actual)} instead of ${String(expected)}`);
+}
+
+abstract class Command implements fc.AsyncCommand<Model, Real> {
+  check = () => true;
+  abstract run(model: Model, real: Real): Promise<void>;
+  toString(): string {
+    return `${this.constructor.name}(${Object.values(this).filter((each) => typeof each !== "function")})`;
+  }
+}
+
+class Publish extends Command {
+  constructor(
+    readonly digest: string,
+    readonly content: string,
+    readonly isCurrent: boolean,
+  ) {
+    super();
+  }
+  async run(model: Model, { folder, mark }: Real) {
+    const expected = this.isCurrent && !model.isMarkOld;
+    const flow: Flow<boolean> = folder.publish(
+      this.digest,
+      [Buffer.from(this.content)],
+      mark,
+      () => this.isCurrent,
+      true,
+    );
+    assertEqual(await run(flow), expected);
+    if (expected) model.entries.set(this.digest, this.content);
+  }
+}
+
+class Read extends Command {
+  constructor(readonly digest: string) {
+    super();
+  }
+  async run({ entries }: Model, { folder }: Real) {
+    assertEqual(await textOf(folder, this.digest), entries.get(this.digest));
+  }
+}
+
+class Remove extends Command {
+  constructor(readonly digest: string) {
+    super();
+  }
+  async run({ entries }: Model, { folder }: Real) {
+    assertEqual(folder.remove(this.digest), entries.delete(this.digest));
+  }
+}
+
+class Clear extends Command {
+  async run(model: Model, { folder }: Real) {
+    assertEqual(await run(folder.clear(true)), model.entries.size);
+    model.entries.clear();
+    model.isMarkOld = true;
+  }
+}
+
+class MarkNow extends Command {
+  async run(model: Model, real: Real) {
+    real.mark = real.folder.mark();
+    model.isMarkOld = false;
+  }
+}
+
+class ListAll extends Command {
+  async run({ entries }: Model, { folder }: Real) {
+    const sorted = (map: Map<string, string>) => [...map].sort();
+    assertEqual(sorted(listOf(folder)), sorted(entries));
+  }
+}

@@ -1,0 +1,416 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"; // biome-ignore format: one line
+import { basename, join } from "node:path";
+import test from "ava";
+import { StoreError } from "../../src/errors.js";
+import { run } from "../../src/flow.js";
+import type { Identity } from "../../src/identity.js";
+import { FileStore } from "../../src/stores/file-store.js";
+import { namesBelow, newDirectory } from "../files/directory.js";
+import { copyOf, digestOf, listOf, put, testStore, textOf } from "./contract.js";
+
+const A: Identity = { path: "a/b" };
+const DIGEST = digestOf(0x3f);
+const FILE = `${DIGEST.slice(2)}.entry`;
+const ENTRY = `a/b/=1/3f/${FILE}`;
+
+testStore("files", () => FileStore.at(join(newDirectory(), "store")));
+
+function prepare() {
+  const directory = newDirectory();
+  const folder = FileStore.at(directory).folder(A);
+  return { directory, folder, entry: join(directory, ENTRY), temporaries: join(directory, "=_tmp") };
+}
+
+// ---- layout ----
+
+test("one directory is one store", (t) => {
+  const directory = newDirectory();
+  t.is(FileStore.at(directory), FileStore.at(`${directory}/x/..`));
+  t.not(FileStore.at(directory), FileStore.at(`${directory}/x`));
+});
+
+test("an entry is one file in a shard of the folder of its path", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "content");
+  const folders = ["=_tmp", "CACHEDIR.TAG", "a", "a/b", "a/b/=1", "a/b/=1/3f"];
+  t.deepEqual(namesBelow(directory), [...folders, ENTRY].sort());
+  t.is(readFileSync(join(directory, ENTRY), "utf8"), "content");
+  t.is(folder.location, join(directory, "a/b/=1"));
+});
+
+test("folders and files are private, whatever the umask lets through", async (t) => {
+  const { directory, folder } = prepare();
+  const store = FileStore.at(join(directory, "new/store"));
+  const umask = process.umask(0);
+  try {
+    for (const each of [folder, store.folder(A)]) t.true(await put(each, DIGEST, "x"));
+  } finally {
+    process.umask(umask);
+  }
+  for (const name of namesBelow(directory)) {
+    const stats = statSync(join(directory, name));
+    t.is(stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600, name);
+  }
+});
+
+test("reading, listing, removing and clearing make nothing", async (t) => {
+  const directory = newDirectory();
+  for (const dir of [directory, join(directory, "not/there")]) {
+    const folder = FileStore.at(dir).folder(A);
+    t.is(await textOf(folder, DIGEST), undefined);
+    t.is(folder.read(DIGEST, false), undefined);
+    t.false(folder.remove(DIGEST));
+    t.is(run(folder.clear(false)), 0);
+    t.deepEqual([...folder.list()], []);
+  }
+  t.deepEqual(readdirSync(directory), []);
+});
+
+const tagged = test.macro({
+  exec(t, prepareDirectory: (directory: string) => void, expected: boolean) {
+    const directory = join(newDirectory(), "store");
+    prepareDirectory(directory);
+    FileStore.at(directory).folder(A).mark();
+    FileStore.at(directory).folder({ path: "other" }).mark();
+    t.is(existsSync(join(directory, "CACHEDIR.TAG")), expected);
+  },
+  title: (title = "", _prepare, expected) => `CACHEDIR.TAG ${expected ? "stands" : "does not stand"} in ${title}`,
+});
+test("a directory that the cache made", tagged, () => {}, true);
+test("a directory that was empty", tagged, (directory) => mkdirSync(directory), true);
+test("a directory that held something else", tagged, (directory) => mkdirSync(join(directory, "data"), { recursive: true }), false); // biome-ignore format: one line
+
+test("CACHEDIR.TAG is what backup programs look for", (t) => {
+  const { directory, folder } = prepare();
+  folder.mark();
+  t.true(
+    readFileSync(join(directory, "CACHEDIR.TAG"), "latin1").startsWith("Signature: 8a477f597d28d172789f06886806bc55"),
+  );
+});
+
+test("files of other names are no entries", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  for (const name of ["a/b/=1/note.txt", "a/b/=1/3f/note.txt", "a/b/=1/3f/note.entry", `a/b/=1/3f/${FILE}.bak`]) {
+    writeFileSync(join(directory, name), "");
+  }
+  mkdirSync(join(directory, "a/b/=1/other"));
+  writeFileSync(join(directory, "a/b/=1/ff"), "");
+  await t.throwsAsync(async () => listOf(folder), { instanceOf: StoreError, message: /ff is a link or a file/ });
+  rmSync(join(directory, "a/b/=1/ff"));
+  t.deepEqual([...listOf(folder).keys()], [DIGEST]);
+  t.is(await run(folder.clear(true)), 1);
+});
+
+test("a path that is escaped to the word tmp has nothing to do with temporary files", async (t) => {
+  const directory = newDirectory();
+  for (const path of ["Tmp", "Tmp/x", "_tmp", "Aside"])
+    await put(FileStore.at(directory).folder({ path }), DIGEST, path);
+  await run(FileStore.at(directory).folder({ path: "Tmp" }).clear(true));
+  for (const path of ["Tmp/x", "_tmp", "Aside"]) {
+    t.is(await textOf(FileStore.at(directory).folder({ path }), DIGEST), path);
+  }
+});
+
+// ---- temporary files ----
+
+test("nothing temporary is left, whatever became of the entry", async (t) => {
+  const { folder, temporaries } = prepare();
+  for (const content of ["small", Buffer.alloc(200_000)]) {
+    const mark = folder.mark();
+    await put(folder, DIGEST, content);
+    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, () => false, true));
+    let asked = 0;
+    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, () => ++asked < 2, true));
+    t.is(asked, 2);
+    await run(folder.clear(true));
+    await put(folder, DIGEST, content, mark);
+    t.deepEqual(readdirSync(temporaries), []);
+  }
+});
+
+test("the first publish of a process removes what killed ones left behind, and nothing else", async (t) => {
+  const { directory, folder, temporaries } = prepare();
+  const kill = `() => readdirSync(${JSON.stringify(temporaries)}).length === 0 || process.kill(process.pid, "SIGKILL")`;
+  mkdirSync(temporaries, { mode: 0o700 });
+  t.throws(() => inAnotherProcess(directory, `run(folder.publish("${DIGEST}", [], folder.mark(), ${kill}, false));`));
+  const [orphan] = readdirSync(temporaries);
+  t.truthy(orphan);
+  mkdirSync(join(temporaries, orphan!.replace(/.{32}$/, "0".repeat(32)), "3f"), { recursive: true });
+  writeFileSync(join(temporaries, "of-somebody-else"), "");
+  await put(folder, DIGEST, "x");
+  t.deepEqual(readdirSync(temporaries), ["of-somebody-else"]);
+});
+
+// ---- folders that go ----
+
+test("the whole directory may be removed at any time", async (t) => {
+  const { directory, folder } = prepare();
+  for (let i = 0; i < 3; i++) {
+    for (const content of ["small", Buffer.alloc(100_000)]) t.true(await put(folder, DIGEST, content));
+    t.true(existsSync(join(directory, "CACHEDIR.TAG")));
+    const mark = folder.mark();
+    rmSync(directory, { recursive: true });
+    t.is(await textOf(folder, DIGEST), undefined);
+    t.false(await put(folder, DIGEST, "x", mark), "this counts as a clear");
+    t.false(existsSync(directory), "nothing was made for an entry that is not wanted");
+    t.is(await run(folder.clear(true)), 0);
+    t.deepEqual(listOf(folder), new Map());
+    t.false(folder.remove(DIGEST));
+  }
+});
+
+for (const gone of ["=_tmp", "a", "a/b", "a/b/=1/3f"]) {
+  test(`the folder ${gone} may be removed at any time`, async (t) => {
+    const { directory, folder } = prepare();
+    for (let i = 0; i < 3; i++) {
+      t.true(await put(folder, DIGEST, "x"));
+      t.is(await textOf(folder, DIGEST), "x");
+      rmSync(join(directory, gone), { recursive: true });
+      if (gone !== "=_tmp") t.is(await textOf(folder, DIGEST), undefined);
+    }
+  });
+}
+
+test("a shard that goes just before the entry is renamed is made again", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const shard = join(directory, "a/b/=1/3f");
+  let asked = 0;
+  const isCurrent = () => {
+    if (++asked === 2) rmSync(shard, { recursive: true });
+    return true;
+  };
+  t.true(await run(folder.publish(DIGEST, [Buffer.from("y")], folder.mark(), isCurrent, true)));
+  t.is(await textOf(folder, DIGEST), "y");
+});
+
+test("a link to the directory is followed once", async (t) => {
+  const directory = newDirectory();
+  mkdirSync(join(directory, "real"));
+  symlinkSync("real", join(directory, "link"));
+  const folder = FileStore.at(join(directory, "link")).folder(A);
+  t.true(await put(folder, DIGEST, "x"));
+  t.true(existsSync(join(directory, "real", ENTRY)));
+  rmSync(join(directory, "link"));
+  t.is(await textOf(folder, DIGEST), "x");
+});
+
+// ---- another process ----
+
+function inAnotherProcess(directory: string, code: string): void {
+  const store = new URL("../../src/stores/file-store.ts", import.meta.url).href;
+  const flow = new URL("../../src/flow.ts", import.meta.url).href;
+  const script = `
+    import { FileStore } from ${JSON.stringify(store)};
+    import { run } from ${JSON.stringify(flow)};
+    import { readdirSync } from "node:fs";
+    const folder = FileStore.at(${JSON.stringify(directory)}).folder(${JSON.stringify(A)});
+    const put = (content) => run(folder.publish("${DIGEST}", [Buffer.from(content)], folder.mark(), () => true, false));
+    ${code}
+  `;
+  execFileSync(process.execPath, ["--import=tsx", "--input-type=module", "-e", script], { stdio: "pipe" });
+}
+
+test("a clear by another process outdates marks, also where the folder is there again", async (t) => {
+  const { directory, folder } = prepare();
+  t.true(await put(folder, DIGEST, "x"));
+  const mark = folder.mark();
+  inAnotherProcess(directory, `run(folder.clear(false)); put("theirs");`);
+  t.false(await put(folder, DIGEST, "mine", mark));
+  t.is(await textOf(folder, DIGEST), "theirs");
+  t.true(await put(folder, DIGEST, "mine"));
+  t.deepEqual(readdirSync(join(directory, "=_tmp")), []);
+});
+
+test("what another process publishes and removes is seen", async (t) => {
+  const { directory, folder } = prepare();
+  t.is(await textOf(folder, DIGEST), undefined);
+  inAnotherProcess(directory, `put("theirs");`);
+  t.is(await textOf(folder, DIGEST), "theirs");
+  inAnotherProcess(directory, `folder.remove("${DIGEST}");`);
+  t.is(await textOf(folder, DIGEST), undefined);
+});
+
+// ---- links and other things in the place of folders and entries ----
+
+const linked = test.macro({
+  async exec(t, place: string) {
+    const { directory, folder } = prepare();
+    const outside = newDirectory();
+    await put(folder, DIGEST, "inside");
+    await put(FileStore.at(outside).folder(A), DIGEST, "outside");
+    const [entryBelow] = namesBelow(outside).filter((name) => name.endsWith(FILE));
+    const lead = join(outside, ENTRY.startsWith(place) ? place : "=_tmp");
+    writeFileSync(join(outside, "=_tmp", "of-somebody"), "");
+    const before = namesBelow(outside);
+    rmSync(join(directory, place), { recursive: true });
+    symlinkSync(lead, join(directory, place));
+
+    const fresh = FileStore.at(`${directory}`).folder({ ...A });
+    const attempts = [
+      () => run(fresh.publish(DIGEST, [Buffer.from("changed")], fresh.mark(), () => true, false)),
+      () => put(fresh, DIGEST, Buffer.alloc(100_000)),
+      () => fresh.remove(digestOf(0x3f)),
+      () => listOf(fresh),
+      () => run(fresh.clear(false)),
+    ];
+    for (const attempt of attempts) {
+      try {
+        await attempt();
+      } catch (error) {
+        t.true(error instanceof StoreError, String(error));
+        t.regex((error as Error).message, /is a link or a file where the cache expects a folder/);
+      }
+    }
+    t.deepEqual(namesBelow(outside), before);
+    t.is(readFileSync(join(outside, entryBelow!), "utf8"), "outside");
+  },
+  title: (_: string | undefined, place: string) =>
+    `a link in the place of ${place.replace(FILE, "the entry")} leads nothing outside`,
+});
+for (const place of ["=_tmp", "a", "a/b", "a/b/=1", "a/b/=1/3f", ENTRY]) test(linked, place);
+
+const fresh = (directory: string) => {
+  const moved = `${directory}-moved`; // another path: a store that has seen nothing yet
+  renameSync(directory, moved);
+  process.on("exit", () => rmSync(moved, { recursive: true, force: true }));
+  return FileStore.at(moved).folder(A);
+};
+for (const place of ["a", "a/b/=1", "a/b/=1/3f"]) {
+  test(`a link in the place of ${place} is not read through`, async (t) => {
+    const { directory, folder } = prepare();
+    const outside = newDirectory();
+    await put(folder, DIGEST, "inside");
+    await put(FileStore.at(outside).folder(A), DIGEST, "outside");
+    rmSync(join(directory, place), { recursive: true });
+    symlinkSync(join(outside, place), join(directory, place));
+    const unseen = fresh(directory);
+    t.throws(() => unseen.read(DIGEST, false), { instanceOf: StoreError });
+    if (place !== "a/b/=1/3f") t.throws(() => run(unseen.publish(DIGEST, [], unseen.mark(), () => true, false)), { instanceOf: StoreError }); // biome-ignore format: one line
+  });
+}
+
+test("marking makes no folders behind a link", (t) => {
+  const { directory, folder } = prepare();
+  const outside = newDirectory();
+  symlinkSync(outside, join(directory, "a"));
+  t.throws(() => folder.mark(), { instanceOf: StoreError });
+  t.deepEqual(readdirSync(outside), []);
+});
+
+const replaced = test.macro({
+  async exec(t, place: (entry: string) => void) {
+    for (const content of ["small", Buffer.alloc(100_000, 1)]) {
+      const { folder, entry, temporaries } = prepare();
+      await put(folder, DIGEST, "old");
+      rmSync(entry);
+      place(entry);
+      for (const async of [false, true]) t.is((await copyOf(folder, DIGEST, async))?.length ?? 0, 0);
+      t.is(listOf(folder).size, 1);
+      t.true(await put(folder, DIGEST, content));
+      t.true(Buffer.from(content).equals((await copyOf(folder, DIGEST))!));
+      t.deepEqual(readdirSync(temporaries).filter((name) => statSync(join(temporaries, name)).isFile()), []); // biome-ignore format: one line
+    }
+  },
+  title: (title = "") => `${title} in the place of an entry is a miss, and is replaced`,
+});
+test("a FIFO", replaced, (entry) => execFileSync("mkfifo", [entry]));
+test("an empty directory", replaced, (entry) => mkdirSync(entry));
+test("a directory that holds something", replaced, (entry) =>
+  mkdirSync(join(entry, "deep/deeper"), { recursive: true }),
+);
+test("an empty file", replaced, (entry) => writeFileSync(entry, ""));
+test("a link to itself", replaced, (entry) => symlinkSync(basename(entry), entry));
+
+test("a directory in the place of an entry is no entry to remove", async (t) => {
+  const { folder, entry } = prepare();
+  await put(folder, DIGEST, "old");
+  rmSync(entry);
+  mkdirSync(entry);
+  t.false(folder.remove(DIGEST));
+});
+
+test("a file in the place of the directory", async (t) => {
+  const file = join(newDirectory(), "file");
+  writeFileSync(file, "content");
+  const folder = FileStore.at(file).folder(A);
+  t.is(await textOf(folder, DIGEST), undefined);
+  t.throws(() => folder.mark(), { code: "EEXIST" });
+  t.is(readFileSync(file, "utf8"), "content");
+});
+
+// ---- a directory that cannot be written ----
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+asRoot("a directory that only others can write serves hits, and throws the system's error on a write", async (t) => {
+  const { directory, folder } = prepare();
+  t.true(await put(folder, DIGEST, "served"));
+  for (const name of ["", ...namesBelow(directory)]) {
+    const path = join(directory, name);
+    chmodSync(path, statSync(path).isDirectory() ? 0o755 : 0o644);
+  }
+  inAnotherProcess(
+    directory,
+    `
+    process.setuid(65534);
+    const codes = [
+      String(folder.read("${DIGEST}", false)),
+      folder.read("ff".repeat(20), true),
+      ...[() => put("x"), () => folder.remove("${DIGEST}"), () => run(folder.clear(false)), () => FileStore.at(${JSON.stringify(directory)}).folder({ path: "new" }).mark()].map(codeOf),
+    ];
+    function codeOf(action) { try { return action(); } catch (error) { return error.code; } }
+    if (String(codes) !== "served,,EACCES,EACCES,EACCES,EACCES") throw new Error(String(codes));
+  `,
+  );
+  t.is(await textOf(folder, DIGEST), "served");
+});
+
+asRoot("a directory that cannot be reached is empty, and throws the system's error on a write", (t) => {
+  const { directory } = prepare();
+  mkdirSync(join(directory, "closed"), { mode: 0o700 });
+  inAnotherProcess(
+    directory,
+    `
+    process.setuid(65534);
+    const closed = FileStore.at(${JSON.stringify(join(directory, "closed/store"))}).folder({ path: "x" });
+    if (closed.read("${DIGEST}", false) !== undefined) throw new Error("read");
+    try { closed.mark(); } catch (error) { if (error.code !== "EACCES") throw error; }
+  `,
+  );
+  t.pass();
+});
+
+// ---- several processes at once ----
+
+test("processes that write, read, list and clear at once see whole entries or none", async (t) => {
+  const { directory, folder } = prepare();
+  const store = new URL("../../src/stores/file-store.ts", import.meta.url).href;
+  const flow = new URL("../../src/flow.ts", import.meta.url).href;
+  const script = (clears: boolean) => `
+    import { FileStore } from ${JSON.stringify(store)};
+    import { run } from ${JSON.stringify(flow)};
+    const folder = FileStore.at(${JSON.stringify(directory)}).folder(${JSON.stringify(A)});
+    for (let i = 0; i < 300; i++) {
+      const n = i % 7;
+      const digest = String(n).repeat(40);
+      run(folder.publish(digest, [Buffer.alloc(n * 20_000, n)], folder.mark(), () => true, false));
+      const bytes = folder.read(digest, false);
+      if (bytes && !(bytes.length === n * 20_000 && bytes.every((byte) => byte === n))) throw new Error("torn");
+      if (${clears} && i % 10 === 0) run(folder.clear(false));
+      if (i % 25 === 0) for (const group of folder.list()) for (const { read } of group) read();
+      if (i % 9 === 0) folder.remove(digest);
+    }
+  `;
+  const children = [true, false, true].map((clears): ChildProcess => {
+    const args = ["--import=tsx", "--input-type=module", "-e", script(clears)];
+    return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+  });
+  const codes = await Promise.all(children.map((child) => new Promise((done) => child.on("exit", done))));
+  t.deepEqual(codes, [0, 0, 0]);
+  await run(folder.clear(true));
+  t.deepEqual(readdirSync(join(directory, "=_tmp")), []);
+  t.deepEqual(readdirSync(join(directory, "a/b")), []);
+});
