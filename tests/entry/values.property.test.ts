@@ -2,6 +2,7 @@ import test from "ava";
 import fc from "fast-check";
 import type { Compression } from "../../src/entry/compression.js";
 import { defineType } from "../../src/key/registered-types.js";
+import { size } from "../size.js";
 import { differenceOf, hitOf } from "./faithful.js";
 
 class Box {
@@ -105,7 +106,7 @@ for (const codec of ["auto", "json"] as const) {
         const difference = differenceOf(each, hitOf(each, codec, compress));
         if (difference) throw new Error(difference);
       }),
-      { numRuns: 1500 },
+      { numRuns: size(1500, 30000) },
     );
     t.pass();
   });

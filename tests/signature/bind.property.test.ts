@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { createBinder } from "../../src/signature/bind.js";
 import { kw } from "../../src/signature/kw.js";
 import { readSignature } from "../../src/signature/parse.js";
+import { size } from "../size.js";
 import { evaluate } from "./evaluate.js";
 
 /** One name of a signature, and the value a call gives it (undefined: none). */
@@ -149,7 +150,7 @@ test("every way to write a call has the same values, and the function sees what 
         deepStrictEqual(fn(...bound.args), observed, `${source}: seen by ${style}`);
       }
     }),
-    { numRuns: 1500 },
+    { numRuns: size(1500, 30000) },
   );
   t.pass();
 });
@@ -176,7 +177,7 @@ test("a bound call binds to itself, and what a call has too much does not reach 
       );
       deepStrictEqual(binder.bind(bound.args), bound);
     }),
-    { numRuns: 1000 },
+    { numRuns: size(1000, 20000) },
   );
   t.pass();
 });

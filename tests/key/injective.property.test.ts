@@ -2,10 +2,11 @@ import test from "ava";
 import fc from "fast-check";
 import stringify from "fast-json-stable-stringify";
 import { canonicalJson, dropIfEqual, stableHash } from "../../src/key/index.js";
+import { size } from "../size.js";
 import { same } from "./same.js";
 import { build, countLeaves, leaves, type Recipe, recipes, withLeaf } from "./values.js";
 
-const RUNS = { numRuns: 3000 };
+const RUNS = { numRuns: size(3000, 60000) };
 
 /** The texts agree exactly where the values are structurally equal. */
 function agree(a: unknown, b: unknown): boolean {
