@@ -102,12 +102,12 @@ test("a scope names functions by any of their forms", (t) => {
   class Model {
     size = 1;
     @permacache("method")
-    static fit(x: number) {
+    static train(x: number) {
       return x;
     }
   }
   const f: any = permacache("f")((x: number) => x);
-  withMode("bypass", () => [Model.fit(1), f(1)], Model.fit, f.with({ mode: "read-write" }));
+  withMode("bypass", () => [Model.train(1), f(1)], Model.train, f.with({ mode: "read-write" }));
   t.false(f.has(1));
   t.is(
     t

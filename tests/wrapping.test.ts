@@ -71,8 +71,8 @@ test("decorates methods: plain, static and private; cacheOf gives their methods"
   let computed = 0;
   class Model {
     constructor(readonly id: number) {}
-    @permacache("model/fit", { keyFunction: { this: (m: Model) => m.id } })
-    fit(x: number, y = 2): number {
+    @permacache("model/train", { keyFunction: { this: (m: Model) => m.id } })
+    train(x: number, y = 2): number {
       computed++;
       return this.id * 100 + x * 10 + y;
     }
@@ -89,18 +89,18 @@ test("decorates methods: plain, static and private; cacheOf gives their methods"
     }
   }
   const model = new Model(7);
-  t.is(model.fit(1), 712);
-  t.is(new Model(7).fit(1, 2), 712);
+  t.is(model.train(1), 712);
+  t.is(new Model(7).train(1, 2), 712);
   t.is(computed, 1);
-  t.is(new Model(8).fit(1), 812);
+  t.is(new Model(8).train(1), 812);
   t.is(Model.area(3), 9);
   t.is(model.use(1), 2);
   t.is(files().length, 4);
-  t.true(cacheOf(model.fit, model).has(1));
-  t.false(cacheOf(model.fit, model).has(5));
-  t.is(cacheOf(model.fit, model).key(1), '{"this":7,"x":1,"y":2}');
+  t.true(cacheOf(model.train, model).has(1));
+  t.false(cacheOf(model.train, model).has(5));
+  t.is(cacheOf(model.train, model).key(1), '{"this":7,"x":1,"y":2}');
   t.is(cacheOf(Model.area).key(1), '{"x":1}');
-  const error = t.throws(() => cacheOf(model.fit).has(1), { name: "BindingError" });
+  const error = t.throws(() => cacheOf(model.train).has(1), { name: "BindingError" });
   t.regex(error.message, /\.with\(\{ this: object \}\)/);
   t.throws(() => cacheOf(() => 1), { instanceOf: OptionError, message: /not a cached function/ });
 });
