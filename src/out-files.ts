@@ -210,22 +210,35 @@ export function* serve(
   keptFile: KeptFile,
   async: boolean,
 ): Flow<Served | undefined> {
-  const io = ioFor(async);
-  const sources = yield* sourcesOf(record, asked, keptFile, async);
-  if (!sources) return undefined;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const sources = yield* sourcesOf(record, asked, keptFile, async);
+    if (!sources) return undefined;
+    const served = yield* restore(record, asked, sources, ioFor(async));
+    if (served) return served;
+  }
+  return undefined;
+}
+
+/** How often a source may change while it is copied, before the call counts as a miss. */
+const ATTEMPTS = 5;
+
+/** `undefined` where a source changed meanwhile: another one may hold. */
+function* restore(
+  record: OutRecord,
+  asked: readonly Asked[],
+  sources: readonly Source[],
+  io: Io,
+): Flow<Served | undefined> {
   const from: Record<string, string> = {};
   let news: OutRecord | undefined;
   for (const [i, { name, path }] of asked.entries()) {
     const source = sources[i]!;
     from[name] = source.path;
-    let stamp: Stamp | undefined = source.stamp;
-    if (source.path !== path) {
-      stamp = yield* restoreFile(source.path, source.stamp, path, source.mode, io);
-      if (!stamp) return undefined;
-    } else if (!source.isNews) {
-      continue;
-    }
-    news = remember(news ?? record, name, writtenNow(path, source.sha256, stamp));
+    if (source.path === path && !source.isNews) continue;
+    const stamp =
+      source.path === path ? source.stamp : yield* restoreFile(source.path, source.stamp, path, source.mode, io);
+    if (stamp === false) return undefined;
+    if (stamp) news = remember(news ?? record, name, writtenNow(path, source.sha256, stamp));
   }
   return { from, record: news };
 }

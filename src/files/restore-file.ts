@@ -11,7 +11,8 @@ import { temporaryName } from "./temporary.js";
  * The target is replaced only when the whole copy is there; parent directories are made.
  * @param seen the stamp of the source when its content was known
  * @param mode of the target
- * @returns the stamp of the target, `undefined` where the source changed meanwhile or the target is already another's
+ * @returns false where the source changed meanwhile and the target was left alone; else the stamp of the target,
+ *   `undefined` where somebody has replaced it again
  * @throws the system's error; nothing is left beside the target
  */
 export function* restoreFile(
@@ -20,7 +21,7 @@ export function* restoreFile(
   target: string,
   mode: number,
   io: Io,
-): Flow<Stamp | undefined> {
+): Flow<Stamp | undefined | false> {
   const folder = dirname(target);
   yield* wait(io.mkdir(folder));
   const temporary = join(folder, `.permacache-${temporaryName()}`);
@@ -31,9 +32,10 @@ export function* restoreFile(
     const after = yield* stampOf(source, io);
     const copy = yield* stampOf(temporary, io);
     if (typeof after !== "object" || !isSameStamp(after, seen) || typeof copy !== "object" || copy.size !== seen.size) {
-      return undefined;
+      return false;
     }
     isDone = yield* renameInto(temporary, target, io);
+    if (!isDone) throw new Error(`${folder} was removed while a file was restored to it`);
     const written = yield* stampOf(target, io);
     return typeof written === "object" && written.ino === copy.ino ? written : undefined;
   } finally {

@@ -46,7 +46,7 @@ function* isWhole(content: string, { sha256, stamp }: SeenFile, io: Io): Flow<bo
 }
 
 function* copy({ path, stamp }: SeenFile, target: string, io: Io): Flow<void> {
-  if (!(yield* restoreFile(path, stamp, target, MODE, io))) {
+  if ((yield* restoreFile(path, stamp, target, MODE, io)) === false) {
     throw new StoreError(`${path} changed while its content was kept`);
   }
 }
