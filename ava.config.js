@@ -1,8 +1,10 @@
-// `npm run test:long` runs what needs size or time, and the property tests with more cases (see tests/size.ts).
+// `npm run test:long` runs what needs size or time, and *.property and *.sized with more of it (see tests/size.ts).
 const long = process.env.npm_lifecycle_event === "test:long";
 
 export default {
-  files: long ? ["tests/long/**/*.test.ts", "tests/**/*.property.test.ts"] : ["tests/**/*.test.ts", "!tests/long/**"],
+  files: long
+    ? ["tests/long/**/*.test.ts", "tests/**/*.{property,sized}.test.ts"]
+    : ["tests/**/*.test.ts", "!tests/long/**"],
   extensions: { ts: "module" },
   nodeArguments: ["--import=tsx"],
   workerThreads: false, // in them --import has no effect

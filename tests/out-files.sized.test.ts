@@ -3,11 +3,15 @@ import { closeSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, wri
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test from "ava";
-import { newCache, newDirectory } from "../place.js";
+import { newCache, newDirectory } from "./place.js";
+import { size } from "./size.js";
 
 const MB = 1024 * 1024;
 
-test("an out file of 1 GB is recorded, restored and kept without the process growing by more than 64 MB", async (t) => {
+const LARGE = size(16, 1024); // MB
+const RESTORES = size(20, 200);
+
+test("a large out file (1 GB in test:long) is recorded, restored and kept without the process growing by more than 64 MB", async (t) => {
   const dir = newDirectory(t);
   const program = `
     import { closeSync, openSync, statSync, unlinkSync, writeSync } from "node:fs";
@@ -29,11 +33,11 @@ test("an out file of 1 GB is recorded, restored and kept without the process gro
     const watch = () => { peak = Math.max(peak, process.memoryUsage().rss - before); };
     const timer = setInterval(watch, 5);
     for (const f of [sync, async]) {
-      await f(1024, at("a")); watch();
-      await f(1024, at("b")); watch();
+      await f(${LARGE}, at("a")); watch();
+      await f(${LARGE}, at("b")); watch();
       unlinkSync(at("a")); unlinkSync(at("b"));
-      await f(1024, at("c")); watch();
-      if (statSync(at("c")).size !== 1024 * ${MB} || f.stats().misses !== 2) throw new Error("not restored");
+      await f(${LARGE}, at("c")); watch();
+      if (statSync(at("c")).size !== ${LARGE} * ${MB} || f.stats().misses !== 2) throw new Error("not restored");
       unlinkSync(at("c"));
       await f.clear();
     }
@@ -46,7 +50,7 @@ test("an out file of 1 GB is recorded, restored and kept without the process gro
   t.true(Number(stdout) <= 64, stdout);
 });
 
-test("8 processes restore one target 200 times beside a reader, which never sees a part of it", async (t) => {
+test("8 processes restore one target again and again beside a reader, which never sees a part of it", async (t) => {
   const { permacache, dir } = newCache(t);
   const out = newDirectory(t);
   const target = join(out, "target");
@@ -57,10 +61,10 @@ test("8 processes restore one target 200 times beside a reader, which never sees
   const file = join(out, "restorer.mjs");
   writeFileSync(
     file,
-    `import { createCache } from ${JSON.stringify(join(import.meta.dirname, "../../dist/index.js"))};
+    `import { createCache } from ${JSON.stringify(join(import.meta.dirname, "../dist/index.js"))};
     const { permacache } = createCache({ dir: ${JSON.stringify(dir)} });
     const f = permacache("restored", { outFile: "loc" })((x, loc) => { throw new Error("ran for " + x); });
-    for (let i = 0; i < 200; i++) f(1 + (i % 2), ${JSON.stringify(target)});`,
+    for (let i = 0; i < ${RESTORES}; i++) f(1 + (i % 2), ${JSON.stringify(target)});`,
   );
   const restorers = Array.from({ length: 8 }, () =>
     spawn(process.execPath, [file], { stdio: ["ignore", "ignore", "inherit"] }),
@@ -82,7 +86,7 @@ test("8 processes restore one target 200 times beside a reader, which never sees
   running = false;
   await reader;
   t.log(`${reads} reads`);
-  t.true(reads > 10);
+  t.true(reads > 0);
 });
 
 test("on a file system with clones the bytes are shared", (t) => {
