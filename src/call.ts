@@ -27,7 +27,7 @@ import type { Plan } from "./plan.js";
 import { type Bound, byName } from "./signature/bind.js";
 import { Flight } from "./single-flight.js";
 import type { Folder, Mark } from "./stores/store.js";
-import { report, warnOnce } from "./trouble.js";
+import { reportEntry, reportStorage, reportValue, warnOnce } from "./trouble.js";
 import type { Mode } from "./types.js";
 
 /**
@@ -160,18 +160,28 @@ function* bypass(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outc
 
 /** The entry of a call, if it is there, undamaged, and of this very key. */
 function* lookUp(call: Call): Flow<Found | undefined> {
-  const { plan, key, folder, digest } = call;
+  const { plan, key } = call;
+  const bytes = yield* read(call);
+  const entry = bytes && decodeEntry(bytes);
+  if (entry?.key !== key || entry.identity !== plan.identity) return undefined;
   try {
-    const read = folder.read(digest, plan.async);
-    if (isThenable(read)) call.waited = true;
-    const bytes = yield* wait(read);
-    const entry = bytes && decodeEntry(bytes);
-    if (entry?.key !== key || entry.identity !== plan.identity) return undefined;
     const value = decodeValue(entry, entry.payload, plan.settings().codec);
     const record = entry.record === "" ? NO_RECORD : parseRecord(entry.record);
     return { ...entry, value, record, bytes: entry.bytes + bytesKept(record), hit: true };
   } catch (error) {
-    report(plan, "storage", `an entry in ${folder.location} could not be read, and counts as a miss`, error);
+    reportEntry(plan, error);
+    return undefined;
+  }
+}
+
+function* read(call: Call): Flow<Buffer | undefined> {
+  const { plan, folder, digest } = call;
+  try {
+    const bytes = folder.read(digest, plan.async);
+    if (isThenable(bytes)) call.waited = true;
+    return yield* wait(bytes);
+  } catch (error) {
+    reportStorage(plan, folder, "read", error);
     return undefined;
   }
 }
@@ -250,7 +260,7 @@ function* compute(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcom
 function markFor({ plan, self, bound, key, folder, waited }: Call): Mark | undefined {
   if (waited && plan.callKey(bound.values, self) !== key) {
     warnOnce(
-      plan,
+      plan.warned,
       "changed",
       `${plan.subject}: an argument was changed while the call waited to start. The result is returned and not stored.`,
     );
@@ -259,13 +269,9 @@ function markFor({ plan, self, bound, key, folder, waited }: Call): Mark | undef
   try {
     return folder.mark();
   } catch (error) {
-    report(plan, "storage", cannotWrite(folder), error);
+    reportStorage(plan, folder, "written", error);
     return undefined;
   }
-}
-
-function cannotWrite(folder: Folder): string {
-  return `entries cannot be written to ${folder.location}; the function works, uncached. Make the directory writable or choose another \`dir\``;
 }
 
 function encode(plan: Plan, value: unknown): Payload | undefined {
@@ -273,12 +279,7 @@ function encode(plan: Plan, value: unknown): Payload | undefined {
   try {
     return encodeValue(value, codec, compress);
   } catch (error) {
-    report(
-      plan,
-      "value",
-      "a result cannot be stored, and is returned uncached. Return plain data, register the class with defineType, or give a codec",
-      error,
-    );
+    reportValue(plan, error);
     return undefined;
   }
 }
@@ -303,7 +304,7 @@ function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Fl
     plan.stats.stores++;
     return parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
   } catch (error) {
-    report(plan, "storage", cannotWrite(folder), error);
+    reportStorage(plan, folder, "written", error);
     return 0;
   }
 }
@@ -371,7 +372,7 @@ function* updateRecord(call: Call, { createdAt }: Found, record: OutRecord): Flo
     const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] });
     yield* folder.publish(digest, parts, mark, () => true, plan.async);
   } catch (error) {
-    report(plan, "storage", cannotWrite(folder), error);
+    reportStorage(plan, folder, "written", error);
   }
 }
 
@@ -381,7 +382,7 @@ function* recordOutFiles(call: Call, canWait: boolean): Flow<OutRecord | undefin
   const record = yield* recordOf(out, call.record, canWait);
   if (!record) {
     warnOnce(
-      plan,
+      plan.warned,
       "contested",
       `${plan.subject}: another program wrote to an out file while it was recorded. The result is returned and not stored.`,
     );

@@ -1,20 +1,43 @@
 import { StoreError } from "./errors.js";
 import type { Plan } from "./plan.js";
+import type { Folder } from "./stores/store.js";
 import { warn } from "./warnings.js";
 
 /** Trouble with storage never costs the caller the result, unless the option `onError` says so. */
-export function report(plan: Plan, kind: string, what: string, error: unknown): void {
+function report(plan: Plan, what: string, error: unknown, given: Set<string>, kind: string): void {
   plan.stats.errors++;
   const reason = error instanceof Error ? error.message : String(error);
   const trouble = new StoreError(`${plan.subject}: ${what} (${reason.replace(/\.$/, "")}).`, { cause: error });
   const { onError } = plan.settings();
   if (onError === "throw") throw trouble;
-  if (onError === "warn") warnOnce(plan, kind, trouble.message, trouble.code);
+  if (onError === "warn") warnOnce(given, kind, trouble.message, trouble.code);
   else onError(trouble);
 }
 
-export function warnOnce(plan: Plan, kind: string, message: string, code = "ERR_PERMACACHE_STORE"): void {
-  if (plan.warned.has(kind)) return;
-  plan.warned.add(kind);
+/** A result that cannot be stored: one warning per function. */
+export function reportValue(plan: Plan, error: unknown): void {
+  const what =
+    "a result cannot be stored, and is returned uncached. Return plain data, register the class with defineType, or give a codec";
+  report(plan, what, error, plan.warned, "value");
+}
+
+/** An entry that is whole, and yet nothing for this program: one warning per function. */
+export function reportEntry(plan: Plan, error: unknown): void {
+  const what =
+    "an entry cannot be decoded, and counts as a miss. Register its types with defineType, or give the codec that wrote it";
+  report(plan, what, error, plan.warned, "entry");
+}
+
+/** A directory that cannot be read or written: one warning, however many functions have their entries there. */
+export function reportStorage(plan: Plan, folder: Folder, deed: "read" | "written", error: unknown): void {
+  const what = `entries cannot be ${deed} in ${folder.location}; the function works, uncached. Make the directory accessible, or choose another \`dir\``;
+  report(plan, what, error, directories, folder.directory);
+}
+
+const directories = new Set<string>();
+
+export function warnOnce(given: Set<string>, kind: string, message: string, code = "ERR_PERMACACHE_STORE"): void {
+  if (given.has(kind)) return;
+  given.add(kind);
   warn(message, code);
 }

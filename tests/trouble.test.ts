@@ -76,12 +76,10 @@ test.serial("a directory that cannot be made: the function works, one warning na
   const warnings = await warningsOf(async () => {
     t.deepEqual([f(1), f(1), await g(1)], [1, 1, 1]);
   });
-  t.is(warnings.length, 2);
-  for (const warning of warnings) {
-    t.true(warning.includes(file));
-    t.regex(warning, /ENOTDIR|EEXIST/);
-    t.regex(warning, /choose another `dir`/);
-  }
+  t.is(warnings.length, 1);
+  t.true(warnings[0]!.includes(file));
+  t.regex(warnings[0]!, /ENOTDIR|EEXIST/);
+  t.regex(warnings[0]!, /choose another `dir`/);
   t.is(readFileSync(file, "utf8"), "mine");
 });
 

@@ -164,6 +164,10 @@ class FileFolder implements Folder {
     this.#names = names;
   }
 
+  get directory(): string {
+    return this.#root.given;
+  }
+
   get location(): string {
     return join(this.#root.given, ...this.#names);
   }

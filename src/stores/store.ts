@@ -15,7 +15,8 @@ export interface Store {
 
 /** The entries of one function. Digests are 40 lower-case hex digits. Operations throw what the system throws. */
 export interface Folder {
-  /** For messages. */
+  /** For messages: of the store, and of the folder in it. */
+  readonly directory: string;
   readonly location: string;
   /**
    * The bytes of an entry, `undefined` where there is none. They may stand in a buffer that the next read uses.
