@@ -2,15 +2,16 @@
  * The main job of permacache on real input: how late are the flights of which airports, and at what time of the day? The
  * first run computes for some seconds, the second one is served from the cache. `npm run demo -- --help` tells more.
  */
-import { statSync } from "node:fs";
+import { mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { defaultCache, dropIfEqual, kw, PermacacheError, permacache, stableHash } from "permacache";
+import { type DelayChart, delayChart } from "./demo/chart.js";
 import { delayProfile, groupFlights } from "./demo/flights.js";
 import { Calls, callTable, heading, type Row, seconds } from "./demo/report.js";
-import { aboutClusters, aboutDelays, type Clustering, type Interval } from "./demo/results.js";
+import { aboutClusters, aboutDelays, type Clustering, compareDelays, type Interval } from "./demo/results.js";
 import {
   bootstrapMeans,
   distancesBetween,
@@ -64,7 +65,20 @@ const clusterProfiles = permacache("permacache-demo/cluster-profiles", {
   return { k, labels, silhouette: silhouette(distances, labels) };
 });
 
-const cachedFunctions = [loadFlights, loadCities, meanDelay, clusterProfiles];
+/**
+ * Writes a chart to a file. The path is not in the key: the same chart elsewhere is copied. And the cache keeps a copy of
+ * its own: a chart that was deleted, or changed, comes back.
+ */
+const drawDelays = permacache("permacache-demo/draw-delays", {
+  keyFunction: { chart: stableHash },
+  outFile: "file",
+  keepOutFiles: true,
+})((chart: DelayChart, file: string): void => {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, delayChart(chart));
+});
+
+const cachedFunctions = [loadFlights, loadCities, meanDelay, clusterProfiles, drawDelays];
 
 // ---- the program ----
 
@@ -77,6 +91,7 @@ Computes delays of US flights in functions that permacache wraps. Run it twice.
   --size 20k|200k  the flights of vega-datasets to take: by airport (20k, the default) or by distance (200k)
   --quick          less work: fewer airports, fewer samples
   --dir DIR        where the entries live; default: .cache/demo in the project
+  --chart FILE     where to draw the delays, as SVG; default: delays.svg in DIR
   --clear          forget what earlier runs have computed, first
   --help           this text
 
@@ -98,14 +113,16 @@ function readOptions() {
         size: { type: "string", default: "20k" },
         quick: { type: "boolean", default: false },
         dir: { type: "string", default: resolve(project, ".cache/demo") },
+        chart: { type: "string" },
         clear: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
-    const { size, dir } = values;
+    const { size, dir, chart = join(dir, "delays.svg") } = values;
     if (size !== "20k" && size !== "200k") throw new Error(`--size is 20k or 200k, not "${size}"`);
     if (dir === "") throw new Error("--dir needs the path of a directory");
-    return { ...values, size, dir: resolve(dir) } as const;
+    if (chart === "") throw new Error("--chart needs the path of a file");
+    return { ...values, size, dir: resolve(dir), chart: resolve(chart) } as const;
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
@@ -118,7 +135,7 @@ async function main() {
   if (options.clear) console.log(`Cleared ${await clearAll()} entries.\n`);
 
   const { intervals, resamples, minFlights, maxClusters, starts } = sizes[options.quick ? "quick" : options.size];
-  const calls = new Calls(2 + intervals + maxClusters - 1);
+  const calls = new Calls(2 + intervals + (maxClusters - 1) + 1);
   const datasets = fileURLToPath(new URL("../data/", import.meta.resolve("vega-datasets")));
   const flights = join(datasets, `flights-${options.size}.json`);
   const airports = join(datasets, "airports.csv");
@@ -145,8 +162,13 @@ async function main() {
   }
 
   const what = options.size === "20k" ? "airports" : "distances";
+  const delays = compareDelays(busiest, means, cities);
+  const chart = { title: `Mean delay of the ${delays.length} busiest ${what}`, source: basename(flights), delays };
+  await calls.make(`drawDelays(${basename(options.chart)})`, () => drawDelays.detail(chart, options.chart));
+
   console.log(callTable(calls.rows));
-  console.log(`\n${aboutDelays(what, busiest, means, cities)}`);
+  console.log(`\n${aboutDelays(what, delays)}`);
+  console.log(aboutChart(options.chart, calls.rows.at(-1)!));
   console.log(`\n${aboutClusters(what, busy, profiles, clusterings)}`);
   console.log(`\n${summary(calls.rows, options.dir)}`);
 }
@@ -155,6 +177,21 @@ async function clearAll(): Promise<number> {
   let count = 0;
   for (const cached of cachedFunctions) count += await cached.clear();
   return count;
+}
+
+/** Where the chart is, and how it came there. */
+function aboutChart(file: string, { outFiles }: Row): string {
+  const from = outFiles?.file;
+  if (from === undefined) return `Chart: ${shown(file)} (rendered)`;
+  // A file that still holds is served from itself. There it is named without links on the way.
+  if (from === realpathSync(file)) return `Chart: ${shown(file)} (it was still there)`;
+  return `Chart: ${shown(file)} (restored from ${shown(from)})`;
+}
+
+/** Short where it lies in the project. */
+function shown(path: string): string {
+  const short = relative(project, path);
+  return short.startsWith("..") ? path : short;
 }
 
 function summary(rows: readonly Row[], dir: string): string {
@@ -176,9 +213,14 @@ function summary(rows: readonly Row[], dir: string): string {
     lines.push(`Saved: ${seconds(saved)}, what the served calls took when they were computed.`);
     lines.push(`This run was ${times} times as fast as without the cache.`);
   }
-  lines.push(`Entries: ${relative(project, dir).startsWith("..") ? dir : relative(project, dir)}`);
+  lines.push(`Entries: ${shown(dir)}`);
   if (stored > 0) lines.push("Run it again: what is stored will be served.");
   return lines.join("\n");
+}
+
+/** Such as that of a chart where nobody may write. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error;
 }
 
 // ---- the start ----
@@ -192,7 +234,7 @@ try {
   if (error instanceof UsageError) {
     console.error(`demo: ${error.message}\n\n${usage}`);
     process.exitCode = 2;
-  } else if (error instanceof PermacacheError) {
+  } else if (error instanceof PermacacheError || isSystemError(error)) {
     console.error(`demo: ${error.message}`);
     process.exitCode = 1;
   } else {

@@ -1,15 +1,14 @@
-import { abandon, answer, begin, type Call, entryOf, find, type Outcome } from "./call.js";
-import { encodeValue } from "./entry/codecs.js";
+import { abandon, answer, begin, type Call, evicted, find, metaOf, type Outcome, prime } from "./call.js";
 import { decodeEntry } from "./entry/entry.js";
-import { BindingError, StoreError } from "./errors.js";
+import { BindingError, PermacacheError, StoreError } from "./errors.js";
+import { codeOf } from "./files/io.js";
 import { type Flow, isThenable, run } from "./flow.js";
 import { type CallSettings, checkLimits, checkOptions } from "./options.js";
 import { bytesKept, parseRecord } from "./out-files.js";
 import type { Plan } from "./plan.js";
-import { beyondLimits } from "./retention.js";
 import type { Folder, Listed } from "./stores/store.js";
 import { registerSubject } from "./subjects.js";
-import type { EntryMeta, Limits, Stats } from "./types.js";
+import type { Limits, Stats } from "./types.js";
 
 /** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */
 function invoke<T>(plan: Plan, flow: Flow<T>): T | Promise<T> {
@@ -25,26 +24,18 @@ function valueOf(plan: Plan, outcome: Outcome): unknown {
   return outcome.hit && outcome.async && !plan.async ? Promise.resolve(outcome.value) : outcome.value;
 }
 
-/** An entry as `entries()` and `peek()` show it. */
-function metaOf({
-  key,
-  createdAt,
-  duration,
-  bytes,
-}: Pick<Outcome, "key" | "createdAt" | "duration" | "bytes">): EntryMeta {
-  return { key, createdAt: new Date(createdAt), duration, bytes };
-}
-
 export function createCachedFunction(plan: Plan, settings: CallSettings = {}): Function {
   const cached = function (this: unknown, ...args: unknown[]): unknown {
     const self = "this" in settings ? settings.this : this;
     const answered = invoke(plan, answer(plan, self, args, settings));
     return isThenable(answered) ? answered.then((outcome) => outcome.value) : valueOf(plan, answered);
   };
+  const management = managementOf(plan, settings);
   for (const key of Reflect.ownKeys(plan.fn)) {
-    if (key !== "prototype") Object.defineProperty(cached, key, Object.getOwnPropertyDescriptor(plan.fn, key)!);
+    if (key === "prototype" || key in management) continue;
+    Object.defineProperty(cached, key, Object.getOwnPropertyDescriptor(plan.fn, key)!);
   }
-  for (const [name, method] of Object.entries(managementOf(plan, settings))) {
+  for (const [name, method] of Object.entries(management)) {
     Object.defineProperty(cached, name, { value: method, configurable: true, writable: true, enumerable: false });
   }
   registerSubject(cached, plan);
@@ -67,6 +58,19 @@ function managementOf(plan: Plan, settings: CallSettings) {
     (...args: A) =>
       invoke(plan, flow(...args));
 
+  /** For methods that change the store: what the system says to that is told as trouble with the store. */
+  const managing = <A extends unknown[], T>(flow: (...args: A) => Flow<T>) =>
+    method((...args: A) => telling(flow(...args)));
+
+  function* telling<T>(flow: Flow<T>): Flow<T> {
+    try {
+      return yield* flow;
+    } catch (error) {
+      if (error instanceof PermacacheError || codeOf(error) === "" || !("syscall" in (error as object))) throw error;
+      throw new StoreError(`${plan.subject}: ${folder().location}: ${(error as Error).message}.`, { cause: error });
+    }
+  }
+
   return {
     original: plan.fn,
     key: (...args: unknown[]): string => callOf(args).key,
@@ -85,35 +89,24 @@ function managementOf(plan: Plan, settings: CallSettings) {
       return { value, hit, key, createdAt: new Date(createdAt), duration, sameSource, ...(outFiles && { outFiles }) };
     }),
     // biome-ignore lint/correctness/useYield: a flow, as the others
-    delete: method(function* (...args: unknown[]) {
+    delete: managing(function* (...args: unknown[]) {
       const call = callOf(args);
       abandon(call.folder, call.digest);
       return call.folder.remove(call.digest);
     }),
-    prime: method(function* (value: unknown, ...args: unknown[]) {
-      const call = callOf(args);
-      abandon(call.folder, call.digest);
-      const { codec, compress } = plan.settings();
-      const parts = entryOf(call, encodeValue(value, codec, compress), {
-        async: plan.async,
-        createdAt: Date.now(),
-        duration: 0,
-      });
-      const isStored = yield* call.folder.publish(call.digest, parts, call.folder.mark(), () => true, plan.async);
-      if (!isStored)
-        throw new StoreError(`${plan.subject}: the entry was not stored, because the function was cleared meanwhile.`);
-      plan.stats.stores++;
+    prime: managing(function* (value: unknown, ...args: unknown[]) {
+      yield* prime(callOf(args), value);
     }),
-    clear: method(function* () {
+    clear: managing(function* () {
       abandon(folder());
       return yield* folder().clear(plan.async);
     }),
     entries: () => (plan.async ? entriesAsync(plan, folder()) : entriesSync(plan, folder())),
-    prune: method(function* (limits: Limits = {}) {
-      const checked = checkLimits(`${plan.subject}: prune`, limits);
-      const all = [...listed(plan, folder())].flat();
-      const removed = beyondLimits(all, checked, Date.now()).filter(({ digest }) => folder().remove(digest));
-      return removed.length;
+    // biome-ignore lint/correctness/useYield: a flow, as the others
+    prune: managing(function* (limits?: Limits) {
+      const given = limits && { own: checkLimits(`${plan.subject}: prune`, limits), whole: {} };
+      const { own, whole } = given ?? plan.settings().limits ?? { own: {}, whole: {} };
+      return evicted(plan, folder().prune(own, whole)).length;
     }),
     stats: (): Stats => ({ ...plan.stats }),
     with: (overrides: CallSettings) =>

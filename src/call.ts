@@ -2,7 +2,8 @@ import { sha256 } from "#sha256";
 import { context } from "./context.js";
 import { decodeValue, encodeValue, type Payload } from "./entry/codecs.js";
 import { decodeEntry, encodeEntry } from "./entry/entry.js";
-import { CacheMissError, StoreError } from "./errors.js";
+import { CacheMissError, OptionError, StoreError } from "./errors.js";
+import { emit, isHeard } from "./events.js";
 import { type Flow, isThenable, run, wait } from "./flow.js";
 import { type Scope, scopeOf } from "./modes.js";
 import type { CallSettings } from "./options.js";
@@ -24,11 +25,12 @@ import {
   textOf,
 } from "./out-files.js";
 import type { Plan } from "./plan.js";
+import { isExpired } from "./retention.js";
 import { type Bound, byName } from "./signature/bind.js";
-import { Flight } from "./single-flight.js";
-import type { Folder, Mark } from "./stores/store.js";
+import { Flight, Running } from "./single-flight.js";
+import type { Evicted, Folder, Mark } from "./stores/store.js";
 import { reportEntry, reportStorage, reportValue, warnOnce } from "./trouble.js";
-import type { Mode } from "./types.js";
+import type { EntryMeta, Mode } from "./types.js";
 
 /**
  * The way of a call:
@@ -43,6 +45,7 @@ import type { Mode } from "./types.js";
 export interface Call {
   readonly plan: Plan;
   readonly self: unknown;
+  readonly args: readonly unknown[];
   readonly bound: Bound;
   /** Canonical JSON. */
   readonly key: string;
@@ -56,6 +59,8 @@ export interface Call {
   record: OutRecord;
   /** Other code ran since the key was taken. */
   waited: boolean;
+  /** Why there was no hit, for those who listen. */
+  missed: string;
 }
 
 export interface Outcome {
@@ -91,8 +96,8 @@ export function begin(plan: Plan, self: unknown, args: readonly unknown[], setti
   const key = plan.callKey(bound.values, self);
   const folder = plan.folder(settings.dir ?? directoryOf(plan, bound));
   const out = plan.outParameters.length === 0 ? NONE : askedFor(plan.subject, plan.outParameters, bound.values);
-  const state = { holds: out.length === 0, record: NO_RECORD, waited: false };
-  return { plan, self, bound, key, digest: digestOf(key), folder, out, ...state };
+  const state = { holds: out.length === 0, record: NO_RECORD, waited: false, missed: "refresh" };
+  return { plan, self, args, bound, key, digest: digestOf(key), folder, out, ...state };
 }
 
 const NONE: readonly Asked[] = [];
@@ -121,20 +126,25 @@ export function* answer(plan: Plan, self: unknown, args: readonly unknown[], set
 
 function* answerKeyed(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcome> {
   const { plan } = call;
-  const flights = flightsOf(call.folder);
   const isRepeated = mode === "refresh" && scope !== undefined && scope.refreshed.has(refreshId(call));
   const reads = mode !== "refresh" || isRepeated;
   const writes = mode === "read-write" || mode === "refresh";
 
   while (reads) {
-    const running = flights.get(call.digest);
     // In a refresh scope the entry is old until the computation of that scope has landed.
-    const entry = isRepeated && running?.scope === scope ? undefined : yield* lookUp(call);
+    const own = isRepeated ? runningOf(call)?.find((flight) => flight.scope === scope) : undefined;
+    const entry = own ? undefined : yield* lookUp(call);
     const served = entry && (yield* serveOutFiles(call, entry, writes));
-    if (served) return hit(plan, served);
-    if (mode === "only-if-cached") throw cacheMiss(call);
-    const flight = flights.get(call.digest);
-    const landing = flight && (flight.stores || !writes) ? flight.join() : undefined;
+    if (served) {
+      if (writes && plan.settings().limits?.needUse) call.folder.use(call.digest);
+      return hit(plan, served);
+    }
+    if (mode === "only-if-cached") {
+      miss(call);
+      throw cacheMiss(call);
+    }
+    const flight = own ?? runningOf(call)?.find(({ stores }) => stores || !writes);
+    const landing = flight?.join();
     if (!landing) break;
     call.waited = true;
     plan.stats.waited++;
@@ -158,12 +168,28 @@ function* bypass(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outc
   return { value, hit: false, key: "", async: value !== result, ...now, source: plan.source, bytes: 0 };
 }
 
-/** The entry of a call, if it is there, undamaged, and of this very key. */
+/** The entry of a call, if it is there, undamaged, of this very key, and still holds. */
 function* lookUp(call: Call): Flow<Found | undefined> {
-  const { plan, key } = call;
+  const { validate } = call.plan;
   const bytes = yield* read(call);
-  const entry = bytes && decodeEntry(bytes);
+  call.missed = bytes ? "damaged" : "absent";
+  const found = bytes && decode(call, bytes);
+  if (!found || !validate) return found;
+  const holds = validate(found.value, metaOf(found));
+  assertSync(call.plan, "validate", holds);
+  if (holds) return found;
+  call.missed = "invalid";
+  return undefined;
+}
+
+function decode(call: Call, bytes: Buffer): Found | undefined {
+  const { plan, key } = call;
+  const entry = decodeEntry(bytes);
   if (entry?.key !== key || entry.identity !== plan.identity) return undefined;
+  if (isPast(call, entry.createdAt)) {
+    call.missed = "expired";
+    return undefined;
+  }
   try {
     const value = decodeValue(entry, entry.payload, plan.settings().codec);
     const record = entry.record === "" ? NO_RECORD : parseRecord(entry.record);
@@ -172,6 +198,31 @@ function* lookUp(call: Call): Flow<Found | undefined> {
     reportEntry(plan, error);
     return undefined;
   }
+}
+
+function isPast({ plan, folder, digest }: Call, createdAt: number): boolean {
+  const { limits } = plan.settings();
+  if (!limits) return false;
+  const now = Date.now();
+  if (!isExpired({ createdAt, usedAt: createdAt }, limits.own, now)) return false;
+  // Only now is it worth to ask when it was used.
+  return isExpired({ createdAt, usedAt: Math.max(createdAt, folder.usedAt(digest) ?? 0) }, limits.own, now);
+}
+
+/** An entry as `entries()`, `peek()` and `validate` show it. */
+export function metaOf({
+  key,
+  createdAt,
+  duration,
+  bytes,
+}: Pick<Outcome, "key" | "createdAt" | "duration" | "bytes">): EntryMeta {
+  return { key, createdAt: new Date(createdAt), duration, bytes };
+}
+
+/** A promise is truthy, whatever it resolves to. */
+function assertSync({ subject }: Plan, option: string, given: unknown): void {
+  if (isThenable(given))
+    throw new OptionError(`${subject}: the option "${option}" gave a promise. It must decide at once: true or false.`);
 }
 
 function* read(call: Call): Flow<Buffer | undefined> {
@@ -193,17 +244,50 @@ export function* find(call: Call): Flow<Outcome | undefined> {
   return (yield* sourcesOf(found.record, call.out, keptFileOf(call), call.plan.async)) && found;
 }
 
+/** Tells of entries that were removed because of limits. */
+export function evicted(plan: Plan, gone: readonly Evicted[]): readonly Evicted[] {
+  for (const { limit, isUnused } of gone) {
+    plan.evictedUnused = isUnused ? plan.evictedUnused + 1 : 0;
+    if (isHeard("evict")) emit({ type: "evict", path: plan.path, version: plan.version, reason: limit });
+  }
+  if (plan.evictedUnused >= THRASHING && plan.stats.hits === 0) {
+    warnOnce(
+      plan.warned,
+      "thrashing",
+      `${plan.subject}: the last ${plan.evictedUnused} entries that had to go were never used (${plan.stats.stores} stored, no hit). The cache is too small to be of use: raise ${gone.at(-1)?.limit ?? "its limits"}.`,
+    );
+  }
+  return gone;
+}
+
+/** Entries that went without ever having been used, one after the other, until that is worth a warning. */
+const THRASHING = 100;
+
 function hit(plan: Plan, outcome: Outcome): Outcome {
   plan.stats.hits++;
   plan.stats.timeSaved += outcome.duration;
+  if (isHeard("hit")) {
+    const { key, duration, bytes } = outcome;
+    emit({ type: "hit", path: plan.path, version: plan.version, key, duration, bytes });
+  }
   return outcome;
+}
+
+function miss({ plan, key, missed: reason }: Call): void {
+  plan.stats.misses++;
+  if (isHeard("miss")) emit({ type: "miss", path: plan.path, version: plan.version, key, reason });
 }
 
 /** Everybody who joined gets a copy, as from the store; only what cannot be copied is shared. */
 function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
   if (!payload) return { ...outcome, hit: true };
-  const value = decodeValue(payload, Buffer.concat(payload.parts), plan.settings().codec);
-  return { ...outcome, hit: true, value };
+  try {
+    const value = decodeValue(payload, Buffer.concat(payload.parts), plan.settings().codec);
+    return { ...outcome, hit: true, value };
+  } catch (error) {
+    reportEntry(plan, error);
+    return { ...outcome, hit: true };
+  }
 }
 
 function cacheMiss({ plan, key }: Call): CacheMissError {
@@ -214,23 +298,19 @@ function cacheMiss({ plan, key }: Call): CacheMissError {
 }
 
 function* compute(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcome> {
-  const { plan, digest } = call;
-  plan.stats.misses++;
-  const mark = mode === "read-only" || !call.holds ? undefined : markFor(call);
+  const { plan } = call;
+  miss(call);
+  const { args, isSame } = call.waited ? boundAgain(call) : { args: call.bound.args, isSame: true };
+  const mark = mode === "read-only" || !call.holds || !isSame ? undefined : markFor(call);
   const before = stampsBefore(call.out);
-  const flights = flightsOf(call.folder);
   const flight = new Flight<Landed>(mode === "refresh" ? scope : undefined, mode !== "read-only");
-  if (mode === "refresh") {
-    const older = flights.get(digest);
-    if (older) older.isCurrent = false; // it would overwrite what is newer
-    scope?.refreshed.add(refreshId(call));
-  }
-  flights.set(digest, flight);
+  if (mode === "refresh") scope?.refreshed.add(refreshId(call));
+  const landed = takeOff(call, flight);
   let isStored = false;
   try {
     const start = performance.now();
     const around = { scope: context.getStore()?.scope, flight };
-    const result = context.run(around, () => plan.fn.apply(call.self, call.bound.args));
+    const result = context.run(around, () => plan.fn.apply(call.self, args));
     flight.canBeJoined = isThenable(result);
     const value = flight.canBeJoined ? yield* wait(result) : result;
     const meta = {
@@ -239,8 +319,9 @@ function* compute(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcom
       duration: performance.now() - start,
     };
     assertWritten(plan.subject, call.out, before);
-    const payload = mark !== undefined || flight.isJoined ? encode(plan, value) : undefined;
-    const bytes = mark !== undefined && payload ? yield* store(call, payload, meta, mark, flight) : 0;
+    const isWanted = mark !== undefined && shouldStore(plan, value);
+    const payload = isWanted || flight.isJoined ? encode(plan, value) : undefined;
+    const bytes = isWanted && payload ? yield* store(call, payload, meta, mark, flight) : 0;
     isStored = bytes > 0;
     const outcome = { value, hit: false, key: call.key, ...meta, source: plan.source, bytes };
     // Large parts are the memory of the value itself, which is the caller's from now on.
@@ -251,27 +332,39 @@ function* compute(call: Call, mode: Mode, scope: Scope | undefined): Flow<Outcom
     flight.fail(error);
     throw error;
   } finally {
-    if (flights.get(digest) === flight) flights.delete(digest);
+    landed();
     if (!isStored) scope?.refreshed.delete(refreshId(call));
   }
 }
 
-/** `undefined` where the result will not be stored. */
-function markFor({ plan, self, bound, key, folder, waited }: Call): Mark | undefined {
-  if (waited && plan.callKey(bound.values, self) !== key) {
+/** The function starts later than the key was taken: what it gets now may have another one. */
+function boundAgain({ plan, self, args, key }: Call): { args: unknown[]; isSame: boolean } {
+  const bound = plan.binder.bind(args);
+  const isSame = plan.callKey(bound.values, self) === key;
+  if (!isSame) {
     warnOnce(
       plan.warned,
       "changed",
       `${plan.subject}: an argument was changed while the call waited to start. The result is returned and not stored.`,
     );
-    return undefined;
   }
+  return { args: bound.args, isSame };
+}
+
+/** `undefined` where the result will not be stored. */
+function markFor({ plan, folder }: Call): Mark | undefined {
   try {
     return folder.mark();
   } catch (error) {
     reportStorage(plan, folder, "written", error);
     return undefined;
   }
+}
+
+function shouldStore(plan: Plan, value: unknown): boolean {
+  const kept = plan.shouldStore?.(value) ?? true;
+  assertSync(plan, "shouldStore", kept);
+  return kept;
 }
 
 function encode(plan: Plan, value: unknown): Payload | undefined {
@@ -294,15 +387,23 @@ export function entryOf({ plan, key }: Call, payload: Payload, meta: Meta, recor
 function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Flight<Landed>): Flow<number> {
   const { plan, folder, digest } = call;
   const canWait = plan.async || flight.canBeJoined;
-  const isCurrent = () => flight.isCurrent;
+  const running = runningOf(call)!;
+  const isCurrent = () => running.mayStore(flight);
   try {
     const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, canWait);
     if (!record) return 0;
     const parts = entryOf(call, payload, meta, textOf(record));
     if (!(yield* folder.publish(digest, parts, mark, isCurrent, canWait))) return 0;
+    running.stored(flight);
     if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
     plan.stats.stores++;
-    return parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
+    const bytes = parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
+    const { limits } = plan.settings();
+    if (limits) evicted(plan, folder.retain(limits.own, limits.whole));
+    if (isHeard("store")) {
+      emit({ type: "store", path: plan.path, version: plan.version, key: call.key, duration: meta.duration, bytes });
+    }
+    return bytes;
   } catch (error) {
     reportStorage(plan, folder, "written", error);
     return 0;
@@ -354,7 +455,10 @@ function* serveOutFiles(call: Call, found: Found, writes: boolean): Flow<Outcome
   if (call.out.length === 0) return found;
   call.record = found.record;
   const served = yield* serve(found.record, call.out, keptFileOf(call), call.plan.async);
-  if (!served) return undefined;
+  if (!served) {
+    call.missed = "out files";
+    return undefined;
+  }
   if (writes && served.record) yield* updateRecord(call, found, served.record);
   return { ...found, outFiles: served.from };
 }
@@ -391,28 +495,65 @@ function* recordOutFiles(call: Call, canWait: boolean): Flow<OutRecord | undefin
   return plan.keepOutFiles ? yield* keep(record, out, (file) => folder.keep(digest, file, canWait)) : record;
 }
 
-// ---- flights ----
-
-const flightsByFolder = new WeakMap<Folder, Map<string, Flight<Landed>>>();
-
-/** The computations that run for the entries of a folder, by digest. */
-function flightsOf(folder: Folder): Map<string, Flight<Landed>> {
-  let flights = flightsByFolder.get(folder);
-  if (!flights) {
-    flights = new Map();
-    flightsByFolder.set(folder, flights);
+/**
+ * Stores a value for a call, as if it had been computed.
+ * @throws StoreError where it cannot be stored
+ */
+export function* prime(call: Call, value: unknown): Flow<void> {
+  const { plan } = call;
+  const { codec, compress } = plan.settings();
+  const payload = encodeValue(value, codec, compress);
+  abandon(call.folder, call.digest);
+  const flight = new Flight<Landed>(undefined, true);
+  const landed = takeOff(call, flight);
+  try {
+    const running = runningOf(call)!;
+    const parts = entryOf(call, payload, { async: plan.async, createdAt: Date.now(), duration: 0 });
+    const mark = call.folder.mark();
+    if (yield* call.folder.publish(call.digest, parts, mark, () => running.mayStore(flight), plan.async)) {
+      running.stored(flight);
+      plan.stats.stores++;
+    }
+  } finally {
+    flight.fail(undefined);
+    landed();
   }
-  return flights;
 }
 
-/** Nobody joins them from now on, and they store nothing. */
-export function abandon(folder: Folder, digest?: string): void {
-  const flights = flightsOf(folder);
-  for (const each of digest === undefined ? [...flights.keys()] : [digest]) {
-    const flight = flights.get(each);
-    if (flight) flight.isCurrent = false;
-    flights.delete(each);
+// ---- running computations ----
+
+const runningByFolder = new WeakMap<Folder, Map<string, Running<Landed>>>();
+
+function runningIn(folder: Folder): Map<string, Running<Landed>> {
+  let all = runningByFolder.get(folder);
+  if (!all) {
+    all = new Map();
+    runningByFolder.set(folder, all);
   }
+  return all;
+}
+
+/** The computations of the key of a call that run in this process. */
+function runningOf({ folder, digest }: Call): Running<Landed> | undefined {
+  return runningIn(folder).get(digest);
+}
+
+/** Makes a computation known. @returns what to call when it is over */
+function takeOff(call: Call, flight: Flight<Landed>): () => void {
+  const all = runningIn(call.folder);
+  const running = runningOf(call) ?? new Running<Landed>();
+  all.set(call.digest, running);
+  running.begin(flight);
+  return () => {
+    running.end(flight);
+    if (running.isEmpty && all.get(call.digest) === running) all.delete(call.digest);
+  };
+}
+
+/** Nobody joins the running computations of a key (or of all) from now on, and they store nothing. */
+export function abandon(folder: Folder, digest?: string): void {
+  const all = runningIn(folder);
+  for (const running of digest === undefined ? all.values() : [all.get(digest)]) running?.abandon();
 }
 
 function refreshId({ folder, digest }: Call): string {

@@ -12,6 +12,7 @@ export {
   StoreError,
   UnkeyableValueError,
 } from "./errors.js";
+export { verbose } from "./events.js";
 export * from "./key/index.js";
 export { withMode } from "./modes.js";
 export { cacheOf } from "./permacache.js";
@@ -21,6 +22,7 @@ export type {
   AnyFunction,
   Cache,
   CachedFunction,
+  CacheEvent,
   CacheOptions,
   CallArguments,
   DefaultCache,

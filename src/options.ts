@@ -5,7 +5,7 @@ import { compressionOf } from "./entry/compression.js";
 import { OptionError, type PermacacheError } from "./errors.js";
 import { MODES } from "./modes.js";
 import type { RetentionLimits } from "./retention.js";
-import type { Limits, Mode } from "./types.js";
+import type { EntryMeta, Limits, Mode } from "./types.js";
 
 /** What stands at a cache and at a function. */
 export interface SharedSettings {
@@ -14,6 +14,10 @@ export interface SharedSettings {
   readonly codec?: "auto" | "json" | Codec | undefined;
   readonly compress?: false | "gzip" | "brotli" | "zstd" | undefined;
   readonly onError?: "warn" | "throw" | ((error: PermacacheError) => void) | undefined;
+  readonly maxAge?: number | string | undefined;
+  readonly maxIdle?: number | string | undefined;
+  readonly maxEntries?: number | undefined;
+  readonly maxBytes?: number | string | undefined;
 }
 
 export interface FunctionSettings extends SharedSettings {
@@ -26,6 +30,9 @@ export interface FunctionSettings extends SharedSettings {
   readonly keywords?: boolean | undefined;
   readonly async?: boolean | undefined;
   readonly version?: string | undefined;
+  readonly source?: boolean | undefined;
+  readonly shouldStore?: ((value: any) => boolean) | undefined;
+  readonly validate?: ((value: any, meta: EntryMeta) => boolean) | undefined;
   readonly outFile?: string | readonly string[] | undefined;
   readonly keepOutFiles?: boolean | undefined;
 }
@@ -52,6 +59,14 @@ const ofType = (type: string) => (value: unknown) => (typeof value === type ? un
 const everywhere: readonly Place[] = ["cache", "function", "call"];
 const shared: readonly Place[] = ["cache", "function"];
 const ofFunction: readonly Place[] = ["function"];
+
+/** How a limit is written: what it must be, and the number it stands for, NaN where it is none. */
+const LIMITS: Readonly<Record<keyof RetentionLimits, { must: string; read(value: unknown): unknown }>> = {
+  maxAge: { must: 'milliseconds, or a text such as "2d"', read: milliseconds },
+  maxIdle: { must: 'milliseconds, or a text such as "2d"', read: milliseconds },
+  maxEntries: { must: "a number of entries", read: (value) => value },
+  maxBytes: { must: 'bytes, or a text such as "10GB"', read: byteCount },
+};
 
 const RULES: Readonly<Record<string, Rule>> = {
   __proto__: null as never,
@@ -89,6 +104,7 @@ const RULES: Readonly<Record<string, Rule>> = {
         ? undefined
         : oneOf("warn", "throw")(value) && 'must be "warn", "throw" or a function',
   },
+  ...limitRules(),
   keyFunction: {
     places: ofFunction,
     problem: (value) =>
@@ -110,6 +126,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     places: ofFunction,
     problem: (value) => (typeof value === "string" && value !== "" ? undefined : "must be a string that is not empty"),
   },
+  source: { places: ofFunction, problem: ofType("boolean") },
+  shouldStore: { places: ofFunction, problem: ofType("function") },
+  validate: { places: ofFunction, problem: ofType("function") },
   outFile: {
     places: ofFunction,
     problem: (value) => {
@@ -164,17 +183,39 @@ function optionsOf(place: Place): string[] {
   return Object.keys(RULES).filter((name) => RULES[name]!.places.includes(place));
 }
 
-/** @throws OptionError where one is unknown, or is not a positive number of its unit */
+function limitRules(): Record<string, Rule> {
+  return Object.fromEntries(
+    Object.entries(LIMITS).map(([name, { must, read }]) => [
+      name,
+      {
+        places: shared,
+        problem: (value: unknown) => (isPositive(read(value)) ? undefined : `must be more than 0: ${must}`),
+      },
+    ]),
+  );
+}
+
+/**
+ * Limits as numbers.
+ * @throws OptionError where one is unknown, or is not a positive number of its unit
+ */
 export function checkLimits(subject: string, limits: Limits): RetentionLimits {
-  const { maxAge, maxEntries, maxBytes, ...rest } = limits;
-  const unknown = Object.keys(rest)[0];
-  if (unknown !== undefined)
-    throw new OptionError(`${subject}: there is no limit "${unknown}". Limits are maxAge, maxEntries, maxBytes.`);
-  return {
-    maxAge: positive(subject, "maxAge", milliseconds(maxAge), 'milliseconds, or a text such as "2d"'),
-    maxEntries: positive(subject, "maxEntries", maxEntries, "a number of entries"),
-    maxBytes: positive(subject, "maxBytes", byteCount(maxBytes), 'bytes, or a text such as "10GB"'),
-  };
+  const numbers: Record<string, number> = {};
+  for (const [name, value] of Object.entries(limits)) {
+    const limit = Object.hasOwn(LIMITS, name) ? LIMITS[name as keyof RetentionLimits] : undefined;
+    if (!limit)
+      throw new OptionError(`${subject}: there is no limit "${name}". Limits are ${Object.keys(LIMITS).join(", ")}.`);
+    if (value === undefined) continue;
+    const number = limit.read(value);
+    if (!isPositive(number))
+      throw new OptionError(`${subject}: the limit "${name}" must be more than 0: ${limit.must}.`);
+    numbers[name] = number;
+  }
+  return numbers;
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === "number" && value > 0;
 }
 
 /** NaN for a text that is none. */
@@ -188,10 +229,4 @@ function milliseconds(text: unknown): unknown {
 function byteCount(text: unknown): unknown {
   if (typeof text !== "string") return text;
   return /^\d+(\.\d+)? ?[kmgtp]?b$/i.test(text) ? bytes.parse(text) : Number.NaN;
-}
-
-function positive(subject: string, name: string, value: unknown, what: string): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "number" && value > 0) return value;
-  throw new OptionError(`${subject}: the limit "${name}" must be more than 0: ${what}.`);
 }

@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BindingError, OutFileMissingError } from "./errors.js";
+import { BindingError, OutFileMissingError, StoreError } from "./errors.js";
 import { digestOf, isSameStamp, isYoung, millisecondsOf, type Stamp, stampOf } from "./files/fingerprint.js";
 import { type Io, ioFor, syncIo } from "./files/io.js";
 import { restoreFile } from "./files/restore-file.js";
@@ -72,11 +72,13 @@ export function askedFor(shown: string, parameters: readonly OutParameter[], val
     const same = asked.find((each) => each.path === path);
     if (same) {
       throw new BindingError(
-        `${shown}: the out files ${same.name} and ${name} are the same file, ${path}. Give each a path of its own.`,
+        `${shown}: the out files "${same.name}" and "${name}" are the same file, ${path}. Give each a path of its own.`,
       );
     }
     if (run(stampOf(path, syncIo)) === "directory") {
-      throw new BindingError(`${shown}: the out file ${name} is a directory, ${path}. Give the path of a file in it.`);
+      throw new BindingError(
+        `${shown}: the out file "${name}" is a directory, ${path}. Give the path of a file in it.`,
+      );
     }
     asked.push({ name, path });
   }
@@ -87,7 +89,7 @@ function pathOf(shown: string, name: string, value: unknown): string {
   const isFileUrl = value instanceof URL && value.protocol === "file:";
   if (!isFileUrl && (typeof value !== "string" || value === "" || value.includes("\0"))) {
     throw new BindingError(
-      `${shown}: the out file ${name} must be a path or a file URL, not ${typeof value === "string" ? JSON.stringify(value) : typeof value}.`,
+      `${shown}: the out file "${name}" must be a path or a file URL, not ${typeof value === "string" ? JSON.stringify(value) : typeof value}.`,
     );
   }
   return withoutLinks(resolve(isFileUrl ? fileURLToPath(value) : (value as string)));
@@ -235,12 +237,22 @@ function* restore(
     const source = sources[i]!;
     from[name] = source.path;
     if (source.path === path && !source.isNews) continue;
-    const stamp =
-      source.path === path ? source.stamp : yield* restoreFile(source.path, source.stamp, path, source.mode, io);
+    const stamp = source.path === path ? source.stamp : yield* copyTo(name, path, source, io);
     if (stamp === false) return undefined;
     if (stamp) news = remember(news ?? record, name, writtenNow(path, source.sha256, stamp));
   }
   return { from, record: news };
+}
+
+function* copyTo(name: string, path: string, source: Source, io: Io): Flow<Stamp | undefined | false> {
+  try {
+    return yield* restoreFile(source.path, source.stamp, path, source.mode, io);
+  } catch (error) {
+    throw new StoreError(
+      `The out file "${name}" (${path}) cannot be restored from ${source.path}: ${(error as Error).message}. Make its folder writable, or choose another path.`,
+      { cause: error },
+    );
+  }
 }
 
 function writtenNow(path: string, sha256: string, stamp: Stamp): Written {
@@ -298,7 +310,7 @@ export function assertWritten(subject: string, asked: readonly Asked[], before: 
     const is = after[i];
     if (is && !(was && isSameStamp(was, is))) continue;
     throw new OutFileMissingError(
-      `${subject}: the function returned without writing its out file ${name} (${path}). It must write a file to the path it is given; nothing was stored.`,
+      `${subject}: the function returned without writing its out file "${name}" (${path}). It must write a file to the path it is given; nothing was stored.`,
     );
   }
 }

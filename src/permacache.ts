@@ -5,7 +5,7 @@ import { OptionError, SignatureError } from "./errors.js";
 import type { Home } from "./home.js";
 import { assertPath, type Identity, identityText } from "./identity.js";
 import { modeFromEnvironment } from "./modes.js";
-import { checkOptions, type FunctionSettings } from "./options.js";
+import { checkLimits, checkOptions, type FunctionSettings, type SharedSettings } from "./options.js";
 import type { Plan, Resolved } from "./plan.js";
 import { createBinder } from "./signature/bind.js";
 import { readSignature, type Signature } from "./signature/parse.js";
@@ -72,6 +72,8 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
   const identity: Identity = { path, version: own.version };
   const plan = {
     fn,
+    path,
+    version: own.version,
     subject: `permacache "${path}"`,
     identity: identityText(identity),
     source: signature.source === undefined ? "" : sha256(signature.source),
@@ -81,10 +83,13 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
     callKey: createCallKey(shown, signature.names, own.keyFunction, new Set(outFiles)),
     outParameters: outFiles.map((name) => ({ name, index: signature.names.indexOf(name) })),
     keepOutFiles: own.keepOutFiles ?? false,
+    shouldStore: own.shouldStore,
+    validate: own.validate,
     dir: own.dir,
     settings: once(() => resolve(home, own)),
     folder: folderOf(home, identity),
     stats: { hits: 0, misses: 0, stores: 0, errors: 0, waited: 0, timeSaved: 0 },
+    evictedUnused: 0,
     warned: new Set<string>(),
   };
   warnOfOtherSource(home, plan, signature);
@@ -120,7 +125,18 @@ function resolve(home: Home, own: FunctionSettings): Resolved {
     compress = false,
     onError = "warn",
   } = { ...home.settings, ...own };
-  return { mode: mode ?? "read-write", codec, compress, onError };
+  return { mode: mode ?? "read-write", codec, compress, onError, limits: limitsOf(home.settings, own) };
+}
+
+/** Ages of the function replace those of its cache; sizes hold at both. */
+function limitsOf(cache: SharedSettings, own: FunctionSettings): Resolved["limits"] {
+  const of = ({ maxAge, maxIdle, maxEntries, maxBytes }: SharedSettings) =>
+    checkLimits("limits", { maxAge, maxIdle, maxEntries, maxBytes });
+  const { maxEntries, maxBytes, ...ages } = of(cache);
+  const limits = { own: { ...ages, ...of(own) }, whole: { maxEntries, maxBytes } };
+  const given = { ...limits.own, ...of(cache) };
+  if (Object.keys(given).length === 0) return undefined;
+  return { ...limits, needUse: Object.keys(given).some((name) => name !== "maxAge") };
 }
 
 function folderOf(home: Home, identity: Identity): (dir: string | undefined) => Folder {

@@ -4,13 +4,16 @@ import type { Compression } from "./entry/compression.js";
 import type { PermacacheError } from "./errors.js";
 import type { FunctionSettings } from "./options.js";
 import type { OutParameter } from "./out-files.js";
+import type { RetentionLimits, SizeLimits } from "./retention.js";
 import type { Binder } from "./signature/bind.js";
 import type { Folder } from "./stores/store.js";
-import type { Mode, Stats } from "./types.js";
+import type { EntryMeta, Mode, Stats } from "./types.js";
 
 /** What is known of a wrapped function once and for all calls. */
 export interface Plan {
   readonly fn: Function;
+  readonly path: string;
+  readonly version: string | undefined;
   /** For messages: `permacache "a/b"`. */
   readonly subject: string;
   /** See `identityText`. */
@@ -26,13 +29,17 @@ export interface Plan {
   /** The parameters that are out files. */
   readonly outParameters: readonly OutParameter[];
   readonly keepOutFiles: boolean;
-  /** The option of the function. */
+  /** Options of the function. */
+  readonly shouldStore: ((value: any) => boolean) | undefined;
+  readonly validate: ((value: any, meta: EntryMeta) => boolean) | undefined;
   readonly dir: FunctionSettings["dir"];
   /** Known at the first call. */
   settings(): Resolved;
   /** Its entries in a directory, by default in that of its cache. */
   folder(dir: string | undefined): Folder;
   readonly stats: Stats;
+  /** Entries that went, one after the other, without having been used. */
+  evictedUnused: number;
   /** The kinds of warning that were given: one each. */
   readonly warned: Set<string>;
 }
@@ -43,4 +50,6 @@ export interface Resolved {
   readonly codec: "auto" | "json" | Codec;
   readonly compress: false | Compression;
   readonly onError: "warn" | "throw" | ((error: PermacacheError) => void);
+  /** `undefined`: none, and nothing is done for them. */
+  readonly limits: { readonly own: RetentionLimits; readonly whole: SizeLimits; readonly needUse: boolean } | undefined;
 }

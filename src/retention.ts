@@ -1,29 +1,56 @@
-/** Which entries have to go. Ages in milliseconds, sizes in bytes. */
-export interface RetentionLimits {
+/** Limits, in milliseconds and bytes. `undefined`: none. */
+export interface AgeLimits {
+  /** Since an entry was written. */
   readonly maxAge?: number | undefined;
+  /** Since it was last used. */
+  readonly maxIdle?: number | undefined;
+}
+export interface SizeLimits {
   readonly maxEntries?: number | undefined;
   readonly maxBytes?: number | undefined;
 }
+export interface RetentionLimits extends AgeLimits, SizeLimits {}
 
 export interface Aged {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Likewise; no earlier than `createdAt`. */
+  readonly usedAt: number;
   readonly bytes: number;
 }
 
-/** The entries beyond the limits: those that are too old, then the oldest until number and size fit. */
+/** Clocks differ a little; an entry dated further ahead than this cannot be told from an old one. */
+const AHEAD = 60_000;
+
+/** Whether an entry is too old, or was not used for too long. */
+export function isExpired({ createdAt, usedAt }: Omit<Aged, "bytes">, limits: AgeLimits, now: number): boolean {
+  const { maxAge, maxIdle } = limits;
+  if (maxAge !== undefined && (now - createdAt > maxAge || createdAt - now > AHEAD)) return true;
+  return maxIdle !== undefined && now - usedAt > maxIdle;
+}
+
+/** The limit that entries exceed together, `undefined` where they fit. */
+export function exceeded(
+  entries: number,
+  bytes: number,
+  { maxEntries, maxBytes }: SizeLimits,
+): keyof SizeLimits | undefined {
+  if (maxEntries !== undefined && entries > maxEntries) return "maxEntries";
+  if (maxBytes !== undefined && bytes > maxBytes) return "maxBytes";
+  return undefined;
+}
+
+/** The entries beyond the limits: those that are expired, then the least recently used until number and size fit. */
 export function beyondLimits<E extends Aged>(entries: readonly E[], limits: RetentionLimits, now: number): E[] {
-  const { maxAge = Infinity, maxEntries = Infinity, maxBytes = Infinity } = limits;
-  const newestFirst = [...entries].sort((a, b) => b.createdAt - a.createdAt);
-  let bytes = 0;
-  let kept = 0;
-  let isFull = false;
-  return newestFirst.filter((entry) => {
-    if (now - entry.createdAt > maxAge) return true;
-    isFull ||= kept + 1 > maxEntries || bytes + entry.bytes > maxBytes;
-    if (isFull) return true;
-    kept++;
-    bytes += entry.bytes;
-    return false;
-  });
+  const gone = new Set(entries.filter((entry) => isExpired(entry, limits, now)));
+  const leastRecentFirst = entries.filter((entry) => !gone.has(entry)).sort((a, b) => a.usedAt - b.usedAt);
+  let bytes = leastRecentFirst.reduce((total, entry) => total + entry.bytes, 0);
+  let count = leastRecentFirst.length;
+  for (const entry of leastRecentFirst) {
+    if (!exceeded(count, bytes, limits)) break;
+    gone.add(entry);
+    count--;
+    bytes -= entry.bytes;
+  }
+  return [...gone];
 }

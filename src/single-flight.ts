@@ -8,8 +8,6 @@ import type { Scope } from "./modes.js";
 export class Flight<T> {
   /** Whether it is known to be asynchronous. A synchronous one cannot be waited for. */
   canBeJoined = false;
-  /** False once its key was deleted, its function cleared, or a newer computation has begun: its result is not stored. */
-  isCurrent = true;
   /** The computation that this one was begun in, and which waits for it. */
   private readonly parent: Flight<any> | undefined;
   private readonly waitsFor = new Set<Flight<any>>();
@@ -68,4 +66,46 @@ class Landing<T> {
     this.resolve = resolve;
     this.reject = reject;
   });
+}
+
+/**
+ * The computations of one key that run in this process, oldest first. Mostly one; a refresh, or a call inside of the
+ * computation itself, adds others. The one that began last wins, whichever ends last.
+ */
+export class Running<T> {
+  readonly #flights: Flight<T>[] = [];
+  /** Those that may no longer store: their key was deleted or primed, their function cleared, or a later one has stored. */
+  readonly #outdated = new Set<Flight<T>>();
+
+  get isEmpty(): boolean {
+    return this.#flights.length === 0;
+  }
+
+  /** The one that others may join, by default the one that began last. */
+  find(wanted: (flight: Flight<T>) => boolean = () => true): Flight<T> | undefined {
+    return this.#flights.findLast((flight) => !this.#outdated.has(flight) && wanted(flight));
+  }
+
+  begin(flight: Flight<T>): void {
+    this.#flights.push(flight);
+  }
+
+  end(flight: Flight<T>): void {
+    this.#flights.splice(this.#flights.indexOf(flight), 1);
+    this.#outdated.delete(flight);
+  }
+
+  mayStore(flight: Flight<T>): boolean {
+    return !this.#outdated.has(flight);
+  }
+
+  /** What began before this one would overwrite what is newer. */
+  stored(flight: Flight<T>): void {
+    for (const older of this.#flights.slice(0, this.#flights.indexOf(flight))) this.#outdated.add(older);
+  }
+
+  /** Nobody joins them from now on, and they store nothing. */
+  abandon(): void {
+    for (const flight of this.#flights) this.#outdated.add(flight);
+  }
 }

@@ -1,4 +1,5 @@
 import { StoreError } from "./errors.js";
+import { emit, isHeard } from "./events.js";
 import type { Plan } from "./plan.js";
 import type { Folder } from "./stores/store.js";
 import { warn } from "./warnings.js";
@@ -8,6 +9,7 @@ function report(plan: Plan, what: string, error: unknown, given: Set<string>, ki
   plan.stats.errors++;
   const reason = error instanceof Error ? error.message : String(error);
   const trouble = new StoreError(`${plan.subject}: ${what} (${reason.replace(/\.$/, "")}).`, { cause: error });
+  if (isHeard("error")) emit({ type: "error", path: plan.path, version: plan.version, error: trouble });
   const { onError } = plan.settings();
   if (onError === "throw") throw trouble;
   if (onError === "warn") warnOnce(given, kind, trouble.message, trouble.code);

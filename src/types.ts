@@ -101,9 +101,13 @@ export type Duration = number | string;
 /** Bytes, or a text such as `"10GB"`. */
 export type Size = number | string;
 
+/** What goes when there is too much: by default nothing is ever removed. */
 export interface Limits {
   /** Since the entry was written. */
   maxAge?: Duration | undefined;
+  /** Since the entry was last used. */
+  maxIdle?: Duration | undefined;
+  /** The least recently used go first. */
   maxEntries?: number | undefined;
   maxBytes?: Size | undefined;
 }
@@ -118,8 +122,11 @@ export interface EntryMeta {
   readonly bytes: number;
 }
 
-/** Options of a cache, which are defaults for its functions. */
-export interface SharedOptions {
+/**
+ * Options of a cache, which are defaults for its functions. A function's `maxAge` and `maxIdle` replace those of its
+ * cache; `maxEntries` and `maxBytes` hold at both.
+ */
+export interface SharedOptions extends Limits {
   /** Default: `"read-write"`, or `PERMACACHE_MODE`. A narrower place wins: call, scope, function, cache, environment. */
   mode?: Mode | undefined;
   /**
@@ -144,8 +151,9 @@ export interface CacheOptions extends SharedOptions {
 /**
  * Options of a function.
  * @typeParam Args its parameters by name, to have names and values checked: `permacache<{ x: number }>(path, options)`
+ * @typeParam Value what it returns, or what its promise resolves to
  */
-export interface Options<Args = Plain> extends SharedOptions {
+export interface Options<Args = Plain, Value = any> extends SharedOptions {
   /**
    * What stands in the key: per parameter (and `this`) a transform, or `null` to ignore the argument; or one function of
    * all bound arguments. Not part of the identity: who changes it changes `version`.
@@ -171,6 +179,12 @@ export interface Options<Args = Plain> extends SharedOptions {
    * each that it gives, a file that it wrote or was given still holds: that one is copied to the path.
    */
   outFile?: (keyof Args & string) | readonly (keyof Args & string)[] | undefined;
+  /** Adds the function's own source to its identity, normalised over its syntax tree: an edited body has other entries. Default: `false`. */
+  source?: boolean | undefined;
+  /** Whether a result is kept. Default: all that can be stored. */
+  shouldStore?: ((value: Value) => boolean) | undefined;
+  /** Whether an entry still holds; where not, the call is a miss. Default: they do. */
+  validate?: ((value: Value, meta: EntryMeta) => boolean) | undefined;
   /** Keeps the content of out files in the cache, too: a hit survives the deletion of every file outside. Default: `false`. */
   keepOutFiles?: boolean | undefined;
 }
@@ -179,6 +193,24 @@ export interface Options<Args = Plain> extends SharedOptions {
 export interface Overrides {
   mode?: Mode | undefined;
   dir?: string | undefined;
+}
+
+// ---- events ----
+
+/** What the diagnostics channels `permacache:hit`, `:miss`, `:store`, `:evict` and `:error` carry. */
+export interface CacheEvent {
+  readonly type: "hit" | "miss" | "store" | "evict" | "error";
+  readonly path: string;
+  readonly version?: string | undefined;
+  /** Canonical JSON. */
+  readonly key?: string | undefined;
+  /** Of a miss: `"absent"`, `"expired"`, `"damaged"`, `"invalid"`, `"refresh"`, `"out files"` or `"other source"`; of an eviction: the limit. */
+  readonly reason?: string | undefined;
+  /** Of the computation, in milliseconds. */
+  readonly duration?: number | undefined;
+  /** Of the entry. */
+  readonly bytes?: number | undefined;
+  readonly error?: unknown;
 }
 
 // ---- cached functions ----
@@ -231,7 +263,7 @@ export interface Management<F extends AnyFunction, Args = Plain> {
   prime(value: Result<F>, ...args: CallArguments<F, Args>): Like<F, void>;
   /** Removes all entries of this version; gives their number. Computations that run are returned, not stored. */
   clear(): Like<F, number>;
-  /** Removes the entries beyond the limits, oldest first; gives their number. */
+  /** Removes the entries beyond the limits (by default, those of the options) now; gives their number. */
   prune(limits?: Limits): Like<F, number>;
   entries(): IsAny<ReturnType<F>> extends true
     ? any
@@ -253,16 +285,17 @@ export type KwCall<F extends AnyFunction, Args = Plain> = (
 ) => ReturnType<F>;
 export type CachedFunction<F extends AnyFunction, Args = Plain> = KwCall<F, Args> & F & Management<F, Args>;
 
-export interface Wrap<Args = Plain, Fn extends AnyFunction = AnyFunction> {
-  <F extends Fn>(fn: F, context?: undefined): CachedFunction<F, Args>;
-  <This, F extends Fn & ((this: This, ...args: any) => any)>(
+export type Returning<V> = { (...args: any): V | PromiseLike<V>; <_>(...args: any): V | PromiseLike<V> };
+export interface Wrap<Args = Plain, Value = any, Fn extends AnyFunction = AnyFunction> {
+  <F extends Fn & Returning<Value>>(fn: F, context?: undefined): CachedFunction<F, Args>;
+  <This, F extends Fn & ((this: This, ...args: any) => Value | PromiseLike<Value>)>(
     method: F,
     context: ClassMethodDecoratorContext<This, F>,
   ): F;
 }
-export interface KeywordsWrap<Args = Plain, Fn extends AnyFunction = AnyFunction> {
-  <F extends Fn>(fn: F, context?: undefined): KeywordsCall<F, Args> & CachedFunction<F, Args>;
-  <This, F extends Fn & ((this: This, ...args: any) => any)>(
+export interface KeywordsWrap<Args = Plain, Value = any, Fn extends AnyFunction = AnyFunction> {
+  <F extends Fn & Returning<Value>>(fn: F, context?: undefined): KeywordsCall<F, Args> & CachedFunction<F, Args>;
+  <This, F extends Fn & ((this: This, ...args: any) => Value | PromiseLike<Value>)>(
     method: F,
     context: ClassMethodDecoratorContext<This, F>,
   ): F;
@@ -274,11 +307,14 @@ export type KeywordsCall<F extends AnyFunction, Args = Plain> = (
 
 /** `permacache(path, options)(fn)`, also as a decorator of methods. */
 export interface Permacache<Fn extends AnyFunction = AnyFunction> {
-  <Args extends Plain = Plain>(
+  <Args extends Plain = Plain, Value = any>(
     path: string,
-    options: Options<NoInfer<Args>> & { keywords: true },
-  ): KeywordsWrap<Args, Fn>;
-  <Args extends Plain = Plain>(path: string, options?: Options<NoInfer<Args>>): Wrap<Args, Fn>;
+    options: Options<NoInfer<Args>, Value> & { keywords: true },
+  ): KeywordsWrap<Args, Value, Fn>;
+  <Args extends Plain = Plain, Value = any>(
+    path: string,
+    options?: Options<NoInfer<Args>, Value>,
+  ): Wrap<Args, Value, Fn>;
 }
 
 /** A place where entries live, with defaults for its functions. */

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -14,14 +14,19 @@ function demo(args: string[], variables: Record<string, string> = {}) {
 }
 
 function temporary(t: { teardown(remove: () => void): void }): string {
-  const dir = mkdtempSync(join(tmpdir(), "permacache-demo-"));
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), "permacache-demo-")));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** What stands between the table and the summary. */
+/** What stands between the table and the summary, but for the chart: whence that comes differs from run to run. */
 function results(output: string): string {
-  return output.slice(output.indexOf("The mean delay"), output.indexOf("Summary"));
+  return output.slice(output.indexOf("The mean delay"), output.indexOf("Summary")).replace(/^Chart: .*\n/m, "");
+}
+
+/** What the demo tells about the chart. */
+function chartLine(output: string): string | undefined {
+  return /^Chart: (.*)$/m.exec(output)?.[1];
 }
 
 const refuses = test.macro({
@@ -40,19 +45,65 @@ test("a second run computes nothing, and shows the same results", (t) => {
   const first = demo(args);
   t.deepEqual([first.status, first.stderr], [0, ""]);
   t.regex(first.stdout, /^meanDelay\(ORD\) .* {2}miss$/m);
-  t.regex(first.stdout, /^11 calls: 11 computed \(11 stored\), 0 served/m);
+  t.regex(first.stdout, /^12 calls: 12 computed \(12 stored\), 0 served/m);
   t.regex(results(first.stdout), /Atlanta, GA/);
   t.notRegex(first.stdout, /Nothing was computed/);
 
   const second = demo(args);
   t.deepEqual([second.status, second.stderr], [0, ""]);
-  t.regex(second.stdout, /^Nothing was computed: all 11 calls were served from the cache\.$/m);
+  t.regex(second.stdout, /^Nothing was computed: all 12 calls were served from the cache\.$/m);
   t.notRegex(second.stdout, / {2}miss$/m);
   t.is(results(second.stdout), results(first.stdout));
 
   const third = demo([...args, "--clear"]);
-  t.regex(third.stdout, /^Cleared 11 entries\.$/m);
-  t.regex(third.stdout, /^11 calls: 11 computed/m);
+  t.regex(third.stdout, /^Cleared 12 entries\.$/m);
+  t.regex(third.stdout, /^12 calls: 12 computed/m);
+});
+
+test("the chart is drawn once: it is copied to another path, and comes back when it was deleted or changed", (t) => {
+  const dir = temporary(t);
+  const [chart, other] = [join(dir, "delays.svg"), join(temporary(t), "deep", "other.svg")];
+  const args = ["--quick", "--dir", dir];
+
+  t.is(chartLine(demo(args).stdout), `${chart} (rendered)`);
+  const svg = readFileSync(chart, "utf8");
+  t.regex(svg, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" [^<>]*>\n<title>Mean delay of the 6 busiest airports</);
+  t.regex(svg, /<\/svg>\n$/);
+  t.is(svg.match(/<circle /g)?.length, 6);
+  for (const words of ["ATL", "Atlanta, GA", "mean delay in minutes"]) t.true(svg.includes(`>${words}</text>`), words);
+  t.notRegex(svg, /NaN|undefined|Infinity/);
+
+  const served = (args: string[], how: string | RegExp) => {
+    const { stdout } = demo(args);
+    t.regex(stdout, /^Nothing was computed: all 12 calls/m);
+    const line = chartLine(stdout) ?? "";
+    if (typeof how === "string") t.is(line, how);
+    else t.regex(line, how);
+  };
+  served(args, `${chart} (it was still there)`);
+  served([...args, "--chart", other], `${other} (restored from ${chart})`);
+  t.is(readFileSync(other, "utf8"), svg);
+
+  writeFileSync(chart, "scribbled over");
+  served(args, `${chart} (restored from ${other})`);
+  t.is(readFileSync(chart, "utf8"), svg);
+
+  rmSync(chart);
+  rmSync(other);
+  served(args, /delays\.svg \(restored from .*draw-delays.*\.kept\)$/);
+  t.is(readFileSync(chart, "utf8"), svg);
+  t.false(existsSync(other));
+});
+
+test("a chart that cannot be written is told in one line", (t) => {
+  const dir = temporary(t);
+  writeFileSync(join(dir, "file"), "");
+  for (const chart of [dir, join(dir, "file", "delays.svg")]) {
+    const { status, stderr } = demo(["--quick", "--dir", dir, "--chart", chart]);
+    t.is(status, 1);
+    t.regex(stderr, /^demo: .*\n$/);
+    t.true(stderr.includes(chart) || stderr.includes(join(dir, "file")), stderr);
+  }
 });
 
 test("what is piped has no escape codes", (t) => {
@@ -64,7 +115,10 @@ test("a mode of the environment holds", (t) => {
   const dir = temporary(t);
   const readOnly = demo(["--quick", "--dir", dir], { PERMACACHE_MODE: "read-only" });
   t.is(readOnly.status, 0);
-  t.regex(readOnly.stdout, /^11 calls: 11 computed \(0 stored\)/m);
+  t.regex(readOnly.stdout, /^12 calls: 12 computed \(0 stored\)/m);
+
+  t.deepEqual(readdirSync(dir), ["delays.svg"], "what the function writes by itself");
+  rmSync(join(dir, "delays.svg"));
 
   const onlyCached = demo(["--quick", "--dir", dir], { PERMACACHE_MODE: "only-if-cached" });
   t.is(onlyCached.status, 1);
@@ -75,10 +129,11 @@ test("a mode of the environment holds", (t) => {
 test("--help shows the options", (t) => {
   const { status, stdout } = demo(["--help"]);
   t.is(status, 0);
-  for (const option of ["--size", "--quick", "--dir", "--clear"]) t.true(stdout.includes(option));
+  for (const option of ["--size", "--quick", "--dir", "--chart", "--clear"]) t.true(stdout.includes(option));
 });
 
 test(refuses, ["--no-such-option"], /no-such-option/);
 test(refuses, ["--size", "3m"], /--size is 20k or 200k, not "3m"/);
 test(refuses, ["--dir", ""], /--dir needs the path of a directory/);
+test(refuses, ["--chart", ""], /--chart needs the path of a file/);
 test(refuses, ["flights.json"], /flights\.json/);

@@ -285,7 +285,7 @@ test("a function that did not write: OutFileMissingError, nothing is stored", as
       const error = await failureOf(() => f(1, path));
       t.true(error instanceof OutFileMissingError);
       t.is(error.code, "ERR_PERMACACHE_OUT_FILE_MISSING");
-      t.regex(error.message, new RegExp(`out file loc \\(${path}\\).*must write`));
+      t.regex(error.message, new RegExp(`out file "loc" \\(${path}\\).*must write`));
     }
   }
   t.deepEqual(files(), []);
@@ -307,9 +307,9 @@ test("two out files with one path, a directory, or no path: BindingError", async
   const out = newDirectory(t);
   const g: any = permacache("unfit", { outFile: ["a", "b"] })((a?: string, b?: string) => t.fail(`${a}${b}`));
   const calls: [() => unknown, RegExp][] = [
-    [() => g(join(out, "x"), `${out}/./x`), /out files a and b are the same file.*a path of its own/],
-    [() => g(out), /out file a is a directory.*path of a file in it/],
-    [() => g(3), /out file a must be a path or a file URL, not number/],
+    [() => g(join(out, "x"), `${out}/./x`), /out files "a" and "b" are the same file.*a path of its own/],
+    [() => g(out), /out file "a" is a directory.*path of a file in it/],
+    [() => g(3), /out file "a" must be a path or a file URL, not number/],
     [() => g(""), /must be a path/],
     [() => g(new URL("https://example.org")), /must be a path or a file URL/],
   ];

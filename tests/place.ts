@@ -18,11 +18,11 @@ export function newCache(t: ExecutionContext<any>, options: CacheOptions = {}) {
   return { dir, permacache, files: () => filesIn(dir) };
 }
 
-/** All files below a directory, but for CACHEDIR.TAG: entries, and whatever else was left there. */
+/** All files below a directory, but for CACHEDIR.TAG and the ledger: entries, and whatever else was left there. */
 export function filesIn(dir: string): string[] {
   try {
     return readdirSync(dir, { recursive: true, withFileTypes: true })
-      .filter((each) => each.isFile() && each.name !== "CACHEDIR.TAG")
+      .filter((each) => each.isFile() && !["CACHEDIR.TAG", "=_ledger"].includes(each.name))
       .map((each) => join(each.parentPath, each.name));
   } catch {
     return [];

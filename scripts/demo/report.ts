@@ -13,6 +13,8 @@ export interface Row {
   /** What it took when it was computed. */
   readonly duration: number;
   readonly sameSource: boolean;
+  /** On a hit, by name, from where the files that the call writes were served. */
+  readonly outFiles?: Readonly<Record<string, string>>;
 }
 
 /** Makes calls, keeps a row of each, and shows the running one at a terminal. */

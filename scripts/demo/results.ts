@@ -11,20 +11,34 @@ export interface Interval {
   readonly high: number;
 }
 
-export function aboutDelays(
-  what: string,
+/** The mean delay of one group, and who it is. */
+export interface GroupDelay extends Interval {
+  readonly name: string;
+  /** Empty for distances. */
+  readonly city: string;
+  /** Their number. */
+  readonly flights: number;
+}
+
+/** The least late first. */
+export function compareDelays(
   groups: readonly Group[],
   intervals: readonly Interval[],
   cities: Record<string, string>,
-): string {
-  const scale = [Math.min(...intervals.map(({ low }) => low)), Math.max(...intervals.map(({ high }) => high))] as const;
-  const byMean = intervals.map((interval, i) => ({ ...interval, group: groups[i]! })).sort((a, b) => a.mean - b.mean);
-  const lines = byMean.map(({ group, mean, low, high }) => {
+): GroupDelay[] {
+  return groups
+    .map(({ name, delays }, i) => ({ name, city: cities[name] ?? "", flights: delays.length, ...intervals[i]! }))
+    .sort((a, b) => a.mean - b.mean);
+}
+
+export function aboutDelays(what: string, delays: readonly GroupDelay[]): string {
+  const scale = [Math.min(...delays.map(({ low }) => low)), Math.max(...delays.map(({ high }) => high))] as const;
+  const lines = delays.map(({ name, city, flights, mean, low, high }) => {
     const [middle, from, to] = [mean, low, high].map((minutes) => minutes.toFixed(1).padStart(4));
-    const place = [group.name, cities[group.name] ?? [], `(${group.delays.length} flights)`].flat().join(" ");
+    const place = [name, city, `(${flights} flights)`].filter((word) => word !== "").join(" ");
     return `${middle}  [${from}, ${to}]  ${plotInterval(low, mean, high, scale)}  ${place}`;
   });
-  const title = `The mean delay of the ${intervals.length} busiest ${what}, in minutes, with its 95 % interval`;
+  const title = `The mean delay of the ${delays.length} busiest ${what}, in minutes, with its 95 % interval`;
   return [heading(title), ...lines].join("\n");
 }
 

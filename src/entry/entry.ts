@@ -84,7 +84,7 @@ export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: P
   for (const text of texts) at += text.copy(head, at);
   for (const length of payload.lengths) at = head.writeDoubleLE(length, at);
   let checksum = crc32(head.subarray(FLAGS));
-  for (const part of payload.parts) checksum = crc32(part, checksum);
+  for (const part of payload.parts) if (part.length > 0) checksum = crc32(part, checksum); // an empty one would give 0
   head.writeUInt32LE(checksum, CHECKSUM);
   return [head, ...payload.parts];
 }

@@ -1,4 +1,4 @@
-import { inspect } from "node:util";
+import { hasOwnBesidesElements } from "#own-properties";
 import { PermacacheError, StoreError } from "../errors.js";
 import { type Builtin, classNameOf, kindOf, shapeOf, type TypedArray } from "../key/kinds.js";
 import { definitionOf } from "../key/registered-types.js";
@@ -30,8 +30,12 @@ export function survey(value: unknown): Survey {
     if (error instanceof PermacacheError) throw error;
     throw surveyor.unstorable(isOverflow(error) ? "is nested too deeply" : `cannot be read: ${String(error)}`, error);
   }
+  if (surveyor.isTooDeep) throw surveyor.unstorable("is nested too deeply");
   return surveyor.found;
 }
+
+/** Levels. JSON is read without recursion, and has no such limit. */
+const DEEPEST_TREE = 1000;
 
 /** Deeper than the stack holds. A getter may throw other RangeErrors. */
 export function isOverflow(error: unknown): boolean {
@@ -51,6 +55,12 @@ class Surveyor {
   };
   readonly #seen = new Set<object>();
   readonly #walk: Walk = { ancestors: [], path: [] };
+  #deepest = 0;
+
+  /** What can be written could else be too deep to be read: a hit may come with less of the stack left. */
+  get isTooDeep(): boolean {
+    return !this.found.json && this.#deepest > DEEPEST_TREE;
+  }
 
   unstorable(problem: string, cause?: unknown): StoreError {
     return new StoreError(`${placeOf(this.#walk)} ${problem}`, cause === undefined ? undefined : { cause });
@@ -98,6 +108,7 @@ class Surveyor {
     }
     path.length = ancestors.length;
     ancestors.push(value);
+    this.#deepest = Math.max(this.#deepest, ancestors.length);
     if (definition) {
       this.found.json = false;
       this.#step("encode()");
@@ -206,14 +217,4 @@ class Surveyor {
 function hasOwnProperties(value: object, kind: Builtin["kind"]): boolean {
   if (kind === "typed array" || kind === "Buffer") return hasOwnBesidesElements(value as TypedArray);
   return Reflect.ownKeys(value).length > (kind === "RegExp" ? 1 : 0); // a RegExp has lastIndex
-}
-
-/** Listing the keys of a typed array would list every element; inspecting it does not, and a bare twin tells the difference. */
-function hasOwnBesidesElements(array: TypedArray): boolean {
-  const { buffer, byteOffset, length } = array;
-  const type = Object.getPrototypeOf(array).constructor;
-  const twin =
-    type === Buffer ? Buffer.from(buffer as ArrayBuffer, byteOffset, length) : new type(buffer, byteOffset, length);
-  const options = { maxArrayLength: 0, depth: 0, customInspect: false, showHidden: true };
-  return inspect(array, options) !== inspect(twin, options);
 }

@@ -133,7 +133,7 @@ export function toTree(value: unknown, found: Survey, dialect: Dialect): Tree {
   }
 
   function spanAt(buffer: ArrayBuffer, offset: number): Span {
-    return spans.get(buffer)!.findLast((span) => span.start <= offset)!;
+    return spans.get(buffer)!.findLast((span) => span.from <= offset)!;
   }
 
   function bytesNode(span: Span): Tagged {
@@ -152,6 +152,8 @@ export function toTree(value: unknown, found: Survey, dialect: Dialect): Tree {
 
 /** A part of an ArrayBuffer that stands in the value, and how many objects are made of it. */
 interface Span {
+  /** Where its first view begins, and where its bytes do: earlier, for the alignment of the others. */
+  readonly from: number;
   readonly start: number;
   readonly bytes: Uint8Array;
   readonly users: number;
@@ -163,8 +165,10 @@ interface Span {
  * has anything else that may stand in the pool; what lies between them is somebody else's.
  */
 function spansOf(buffer: ArrayBuffer, whole: boolean, views: readonly ArrayBufferView[]): Span[] {
-  if (whole) return [{ start: 0, bytes: new Uint8Array(buffer), users: views.length + 1 }];
-  const pooled = buffer.byteLength === Buffer.poolSize || views.every((view) => kindOf(view)?.kind === "Buffer");
+  if (whole) return [{ from: 0, start: 0, bytes: new Uint8Array(buffer), users: views.length + 1 }];
+  const names = new Set(views.map((view) => kindOf(view)?.name));
+  const mayBePool = buffer.byteLength === Buffer.poolSize && [...names].every((name) => POOLED.includes(name!));
+  const pooled = mayBePool || (names.size === 1 && names.has("Buffer"));
   const ranges: { start: number; end: number; unit: number; users: number }[] = [];
   for (const view of [...views].sort((a, b) => a.byteOffset - b.byteOffset)) {
     const start = view.byteOffset;
@@ -182,12 +186,15 @@ function spansOf(buffer: ArrayBuffer, whole: boolean, views: readonly ArrayBuffe
   return ranges.map(({ start, end, unit, users }) => {
     const padding = users > 1 ? start % unit : 0; // all views of it keep their alignment
     const bytes = new Uint8Array(buffer, start, end - start);
-    if (padding === 0) return { start, bytes, users };
+    if (padding === 0) return { from: start, start, bytes, users };
     const padded = new Uint8Array(padding + bytes.length);
     padded.set(bytes, padding);
-    return { start: start - padding, bytes: padded, users };
+    return { from: start, start: start - padding, bytes: padded, users };
   });
 }
+
+/** What is cut from the pool. */
+const POOLED = ["Buffer", "Uint8Array"];
 
 function tagPrimitive(value: unknown): unknown {
   switch (typeof value) {
@@ -282,7 +289,11 @@ export function fromTree(root: unknown, blobs: readonly ArrayBuffer[] = []): unk
         return new URL(node.value as string);
       case "Map": {
         const map = note(id, new Map());
-        each(node.entries, (key, value) => map.set(revive(key), value));
+        const entries = node.entries as unknown[];
+        for (let i = 0; i < entries.length; i += 2) {
+          const key = revive(entries[i]); // first: the value may refer to it
+          map.set(key, revive(entries[i + 1]));
+        }
         return map;
       }
       case "Set": {

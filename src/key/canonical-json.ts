@@ -1,7 +1,8 @@
 import stringify from "fast-json-stable-stringify";
+import { hasOwnBesidesElements } from "#own-properties";
 import { sha256 } from "#sha256";
 import { PermacacheError, UnkeyableValueError } from "../errors.js";
-import { type Builtin, bytesOf, classNameOf, isSubclassOfBuiltin, kindOf, shapeOf } from "./kinds.js";
+import { type Builtin, bytesOf, classNameOf, isSubclassOfBuiltin, kindOf, shapeOf, type TypedArray } from "./kinds.js";
 import { definitionOf } from "./registered-types.js";
 import { placeOf, type Walk } from "./walk.js";
 
@@ -130,8 +131,12 @@ function tagPrimitive(value: unknown, walk: Walk): unknown {
 }
 
 function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown {
-  // A typed array is its bytes: to list the properties of one with a million elements would list the elements.
-  if (kind !== "Error" && kind !== "typed array" && kind !== "Buffer") refuseProperties(value, name, walk);
+  if (kind === "typed array" || kind === "Buffer") {
+    if (hasOwnBesidesElements(value as TypedArray))
+      throw unkeyable(walk, `is a ${name} with a property of its own; pass the two as plain data`);
+  } else if (kind !== "Error") {
+    refuseProperties(value, name, walk);
+  }
   switch (kind) {
     case "typed array":
     case "Buffer":
@@ -170,14 +175,16 @@ function tagPlain(value: Record<string, unknown>, walk: Walk): unknown {
   if (Object.getOwnPropertySymbols(value).length > 0) throw symbolKey(walk);
   const depth = walk.ancestors.length - 1;
   const keys = Object.keys(value);
-  let copy: Record<string, unknown> | undefined;
+  // Without a prototype `__proto__` is a key like any other, and no hidden or inherited toJSON speaks for the object.
+  const bare = (): Record<string, unknown> => Object.create(null);
+  let copy = typeof value.toJSON === "function" ? bare() : undefined;
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
     walk.path[depth] = key; // before the read: a getter may throw
     const before = value[key];
     const after = tag(before, walk);
     if (after !== before && !copy) {
-      copy = Object.create(null) as Record<string, unknown>; // without a prototype `__proto__` is a key like any other
+      copy = bare();
       for (let j = 0; j < i; j++) copy[keys[j]!] = value[keys[j]!];
     }
     if (copy) copy[key] = after;

@@ -30,7 +30,7 @@ export function kw<Args extends object = Plain>(args: NoInfer<Args>): TypedKw<Ar
 export function isKw(value: unknown): value is Kw {
   if (typeof value !== "object" || value === null) return false;
   try {
-    return (value as Partial<Kw>)[brand] !== undefined;
+    return Object.hasOwn(value, brand); // a Proxy may answer to any name
   } catch {
     return false; // a Proxy that throws, or is revoked
   }

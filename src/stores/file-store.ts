@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
 import { publish } from "../files/publish.js";
@@ -18,8 +18,10 @@ import { readFile } from "../files/read-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
 import { type Flow, wait } from "../flow.js";
 import { folderNames, type Identity, identityText } from "../identity.js";
+import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
 import { dropContents, KEPT_FOLDER, keepContent, keptFileOf } from "./kept-contents.js";
-import type { Folder, Listed, Mark, SeenFile, Store } from "./store.js";
+import { Ledger, written } from "./ledger.js";
+import type { Evicted, Folder, Listed, Mark, SeenFile, Store } from "./store.js";
 
 /**
  * Entries as files:
@@ -27,6 +29,7 @@ import type { Folder, Listed, Mark, SeenFile, Store } from "./store.js";
  *     <dir>/CACHEDIR.TAG                             tells backup programs that this is a cache
  *     <dir>/a/b/=1/3f/<38 hex digits>.entry          path a/b; one of 256 folders; the rest of the digest
  *     <dir>/a/b/=1=v2/...                            the same path, version "2"
+ *     <dir>/=_ledger                                 for retention, see ledger.ts
  *     <dir>/=_tmp/<where>-<pid>-<random>             being written, or being deleted
  *     <dir>/a/b/=1/=kept/...                         contents of out files, see kept-contents.ts
  *
@@ -81,7 +84,11 @@ class Root {
   #real: string | undefined;
   #swept = false;
 
-  constructor(readonly given: string) {}
+  readonly ledger: Ledger;
+
+  constructor(readonly given: string) {
+    this.ledger = new Ledger(join(given, "=_ledger"));
+  }
 
   /** The directory without links on the way to it; `undefined` while it is not there. */
   get(): string | undefined {
@@ -95,6 +102,19 @@ class Root {
     // Never into a directory that holds something else: backups would skip that, too.
     if (first !== undefined || readdirSync(this.#real).length === 0) tag(this.#real);
     return this.#real;
+  }
+
+  /** All entries below a folder, by their names from the directory of the store: for a ledger that has to be made. */
+  *entries(folder = ""): Generator<[name: string, entry: Aged]> {
+    for (const name of namesIn(join(this.#real!, folder))) {
+      const inner = folder === "" ? name : `${folder}/${name}`;
+      if (name.endsWith(ENTRY)) {
+        const stats = statSync(join(this.#real!, inner), { throwIfNoEntry: false });
+        if (stats) yield [inner, { bytes: stats.size, createdAt: stats.mtimeMs, usedAt: stats.mtimeMs }];
+      } else if (name !== "=_tmp" && lstatSync(join(this.#real!, inner), { throwIfNoEntry: false })?.isDirectory()) {
+        yield* this.entries(inner);
+      }
+    }
   }
 
   /** A path for a new temporary file or folder. The first time, what dead owners left behind is removed. */
@@ -158,6 +178,8 @@ class FileFolder implements Folder {
   /** The shards that this process has seen to be folders, behind folders: no links. Only for reading. */
   readonly #seen = new Set<string>();
   #path: string | undefined;
+  /** Bytes kept for entries that are about to be published. */
+  readonly #kept = new Map<string, number>();
 
   constructor(root: Root, names: readonly string[]) {
     this.#root = root;
@@ -179,6 +201,11 @@ class FileFolder implements Folder {
       if (root !== undefined) this.#path = join(root, ...this.#names);
     }
     return this.#path;
+  }
+
+  /** From the directory of the store, as the ledger has it. */
+  #nameOf(digest: string): string {
+    return `${this.#names.join("/")}/${digest.slice(0, 2)}/${digest.slice(2)}${ENTRY}`;
   }
 
   #fileOf(digest: string): string {
@@ -243,7 +270,12 @@ class FileFolder implements Folder {
     let io = async && size > SMALL ? asyncIo : syncIo;
     for (let attempt = 1; ; attempt++) {
       try {
-        return yield* write(io);
+        const isPublished = yield* write(io);
+        const now = Date.now();
+        const bytes = size + (this.#kept.get(digest) ?? 0);
+        this.#kept.delete(digest);
+        if (isPublished) this.#root.ledger.note(written(this.#nameOf(digest), { bytes, createdAt: now, usedAt: now }));
+        return isPublished;
       } catch (error) {
         const code = codeOf(error);
         if (attempt === 3) throw error;
@@ -272,6 +304,7 @@ class FileFolder implements Folder {
     try {
       unlinkSync(file);
       this.dropKept(digest, []);
+      this.#root.ledger.note(`- ${this.#nameOf(digest)}`);
       return true;
     } catch (error) {
       if (codeOf(error) === "ENOENT" || isDirectory(file)) return false;
@@ -279,11 +312,82 @@ class FileFolder implements Folder {
     }
   }
 
+  use(digest: string): void {
+    const name = this.#nameOf(digest);
+    const now = Date.now();
+    const { ledger } = this.#root;
+    const before = ledger.index.usedAt(name);
+    ledger.index.use(name, now);
+    if (before === undefined || now - before > TOUCH) ledger.note(`u ${name} ${now}`);
+  }
+
+  usedAt(digest: string): number | undefined {
+    this.#root.ledger.readOn();
+    return this.#root.ledger.index.usedAt(this.#nameOf(digest));
+  }
+
+  #catchUp(): void {
+    const root = this.#root;
+    if (root.get() !== undefined)
+      root.ledger.catchUp(
+        () => root.entries(),
+        () => root.temporary(),
+      );
+  }
+
+  retain(own: RetentionLimits, whole: SizeLimits): Evicted[] {
+    this.#catchUp();
+    const { index } = this.#root.ledger;
+    const gone: Evicted[] = [];
+    for (const [group, limits] of this.#groups(own, whole)) {
+      for (let next = index.next(group, limits, Date.now()); next; next = index.next(group, limits, Date.now())) {
+        if (this.#evict(next.name)) gone.push(next);
+      }
+    }
+    return gone;
+  }
+
+  prune(own: RetentionLimits, whole: SizeLimits): Evicted[] {
+    this.#catchUp();
+    const { index } = this.#root.ledger;
+    return this.#groups(own, whole).flatMap(([group, limits]) =>
+      beyondLimits(index.of(group), limits, Date.now())
+        .filter(({ name }) => this.#evict(name))
+        .map((item) => ({ limit: "prune", isUnused: item.usedAt === item.createdAt })),
+    );
+  }
+
+  /** The entries of this path, whatever the version, then all of the store. */
+  #groups(own: RetentionLimits, whole: SizeLimits): [name: string | undefined, limits: RetentionLimits][] {
+    return [
+      [`${this.#names.join("/")}/`, own],
+      [undefined, whole],
+    ];
+  }
+
+  /** False where it was gone already. */
+  #evict(name: string): boolean {
+    const { ledger } = this.#root;
+    ledger.note(`- ${name}`);
+    ledger.index.apply(`- ${name}`);
+    const file = join(this.#root.get()!, name);
+    try {
+      unlinkSync(file);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return false;
+      throw error;
+    }
+    const folder = dirname(dirname(file));
+    if (isFolder(join(folder, KEPT_FOLDER))) dropContents(folder, file, []);
+    return true;
+  }
+
   *keep(digest: string, file: SeenFile, async: boolean): Flow<void> {
     const shard = digest.slice(0, 2);
     if (!this.#has(shard) && !this.#makeShard(shard)) throw new StoreError(`${this.location} was cleared meanwhile`);
     for (const name of [KEPT_FOLDER, join(KEPT_FOLDER, file.sha256.slice(0, 2))]) makeFolder(join(this.#path!, name));
     yield* keepContent(this.#path!, this.#fileOf(digest), file, ioFor(async));
+    this.#kept.set(digest, (this.#kept.get(digest) ?? 0) + file.stamp.size);
   }
 
   keptFile(digest: string, sha256: string): string {
@@ -301,6 +405,7 @@ class FileFolder implements Folder {
     if (!this.#has()) return 0;
     const aside = this.#setAside(this.#path!);
     if (aside === undefined) return 0;
+    this.#root.ledger.note(`c ${this.#names.join("/")}`);
     let count = 0;
     for (const shard of shardsOf(aside)) count += entriesOf(join(aside, shard)).length;
     try {
@@ -334,6 +439,9 @@ class FileFolder implements Folder {
     }
   }
 }
+
+/** Milliseconds. Of one process an entry's use is noted for others at most so often. */
+const TOUCH = 1_000;
 
 const DELETE = { recursive: true, force: true } as const;
 const ENTRY = ".entry";

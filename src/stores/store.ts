@@ -1,6 +1,7 @@
 import type { Stamp } from "../files/fingerprint.js";
 import type { Flow } from "../flow.js";
 import type { Identity } from "../identity.js";
+import type { RetentionLimits, SizeLimits } from "../retention.js";
 
 /**
  * A place where entries live. It knows bytes and names, no functions and no values: what it gives back is verified and
@@ -50,6 +51,17 @@ export interface Folder {
   dropKept(digest: string, except: readonly string[]): void;
   /** Removes all entries at once, before it first yields. @returns how many there were */
   clear(async: boolean): Flow<number>;
+  /** Remembers that an entry was used, for retention. */
+  use(digest: string): void;
+  /** When an entry was last used, in ms since 1970; `undefined` where that is not known. */
+  usedAt(digest: string): number | undefined;
+  /**
+   * Removes the entries beyond the limits, of all versions of the path and of the whole store. Made to be called after each
+   * write: the cost does not grow with the number of entries.
+   */
+  retain(own: RetentionLimits, whole: SizeLimits): Evicted[];
+  /** Likewise, by a look at every entry. */
+  prune(own: RetentionLimits, whole: SizeLimits): Evicted[];
   /** One group of entries after the other (for files: one of 256 folders), in no order; what comes and goes meanwhile may or may not be seen. */
   list(): Iterable<readonly Listed[]>;
 }
@@ -59,6 +71,13 @@ export interface SeenFile {
   readonly path: string;
   readonly sha256: string;
   readonly stamp: Stamp;
+}
+
+/** An entry that was removed because of a limit. */
+export interface Evicted {
+  readonly limit: string;
+  /** It was never used since it was written. */
+  readonly isUnused: boolean;
 }
 
 export interface Listed {

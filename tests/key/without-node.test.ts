@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from "ava";
 import { build, type Plugin } from "esbuild";
 import { canonicalJson, stableHash, str } from "../../src/key/index.js";
 
-test("only sha256-node.ts imports from Node", (t) => {
+test("only the files for Node import from it", (t) => {
   const imports = readdirSync("src/key").flatMap((file) =>
     [...readFileSync(`src/key/${file}`, "utf8").matchAll(/^(?:import|export) .*from "([^"]+)"/gm)].map(
       ([, from]) => `${file}: ${from}`,
@@ -12,8 +12,8 @@ test("only sha256-node.ts imports from Node", (t) => {
   );
   t.true(imports.length > 10);
   t.deepEqual(
-    imports.filter((each) => !/: (\.|#sha256|sha\.js|fast-json-stable-stringify$)/.test(each)),
-    ["sha256-node.ts: node:crypto"],
+    imports.filter((each) => !/: (\.|#sha256|#own-properties|sha\.js|fast-json-stable-stringify$)/.test(each)),
+    ["own-properties-node.ts: node:util", "sha256-node.ts: node:crypto"],
   );
 });
 
@@ -38,7 +38,7 @@ async function bundle(entry: string, plugins: Plugin[] = []): Promise<string> {
 const portable: Plugin = {
   name: "portable",
   setup({ onResolve }) {
-    onResolve({ filter: /^#sha256$/ }, () => ({ path: `${process.cwd()}/src/key/sha256-portable.ts` }));
+    onResolve({ filter: /^#/ }, ({ path }) => ({ path: `${process.cwd()}/src/key/${path.slice(1)}-portable.ts` }));
   },
 };
 

@@ -167,6 +167,14 @@ f(explicit);
 const stored = kw({ x: 1 });
 f(stored);
 
+// shouldStore and validate know the result
+permacache("s", { shouldStore: (v: string) => v !== "" })((x: number) => String(x));
+permacache("s", { shouldStore: (v: string) => v !== "" })(async (x: number) => String(x));
+permacache("s", { shouldStore: (v) => v !== "" })(async (x: number) => String(x));
+// @ts-expect-error another result
+permacache("s", { shouldStore: (v: string) => v !== "" })((x: number) => x);
+permacache("s", { validate: (v: string, m) => m.bytes > 2 && v !== "" })((x: number) => String(x));
+
 // keywords: true
 const kwf = permacache("k", { keywords: true })((x: number, y: number) => x + y);
 kwf({ x: 1, y: 2 });

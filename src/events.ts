@@ -1,0 +1,51 @@
+import { channel } from "node:diagnostics_channel";
+import { debuglog, inspect } from "node:util";
+import type { CacheEvent } from "./types.js";
+
+/**
+ * What happens in the cache, for those who listen: subscribers of the diagnostics channels `permacache:hit`, `:miss`,
+ * `:store`, `:evict` and `:error`, and stderr after `verbose(true)` or with `NODE_DEBUG=permacache`.
+ */
+const channels = {
+  hit: channel("permacache:hit"),
+  miss: channel("permacache:miss"),
+  store: channel("permacache:store"),
+  evict: channel("permacache:evict"),
+  error: channel("permacache:error"),
+};
+
+let isVerbose = debuglog("permacache").enabled;
+
+/** Logs what the cache does to stderr, one line an event. Quiet by default. @param on `false` makes it quiet again */
+export function verbose(on = true): void {
+  isVerbose = on;
+}
+
+/** Whether anybody wants to know. The event is made only then. */
+export function isHeard(type: CacheEvent["type"]): boolean {
+  return isVerbose || channels[type].hasSubscribers;
+}
+
+export function emit(event: CacheEvent): void {
+  if (channels[event.type].hasSubscribers) channels[event.type].publish(event);
+  if (isVerbose) process.stderr.write(`permacache ${lineOf(event)}\n`);
+}
+
+const LONGEST_KEY = 200;
+
+/** `hit my-project/square {"x":2} (saved 12 ms)` */
+function lineOf({ type, path, key, reason, duration, bytes, error }: CacheEvent): string {
+  const shortened = key !== undefined && key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}...` : key;
+  const notes = [
+    reason,
+    duration === undefined ? undefined : `${type === "hit" ? "saved" : "took"} ${Number(duration.toPrecision(3))} ms`,
+    bytes === undefined ? undefined : `${bytes} bytes`,
+    error === undefined ? undefined : error instanceof Error ? error.message : inspect(error),
+  ].filter((note) => note !== undefined);
+  const line = [type, path, shortened, notes.length > 0 ? `(${notes.join(", ")})` : undefined];
+  // One event, one line, whatever the key or the message holds.
+  return line
+    .filter((part) => part !== undefined)
+    .join(" ")
+    .replaceAll(/[\r\n]+/g, " ");
+}

@@ -1,0 +1,15 @@
+import { inspect } from "node:util";
+import type { TypedArray } from "./kinds.js";
+
+/**
+ * Whether a typed array or Buffer has properties besides its elements. Listing its keys would list every element;
+ * inspecting it does not, and a bare twin on the same memory tells the difference.
+ */
+export function hasOwnBesidesElements(array: TypedArray): boolean {
+  const { buffer, byteOffset, length } = array;
+  const type = Object.getPrototypeOf(array).constructor;
+  const twin =
+    type === Buffer ? Buffer.from(buffer as ArrayBuffer, byteOffset, length) : new type(buffer, byteOffset, length);
+  const options = { maxArrayLength: 0, depth: 0, customInspect: false, showHidden: true };
+  return inspect(array, options) !== inspect(twin, options);
+}
