@@ -1,6 +1,11 @@
+import { lstatSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { OptionError, StoreError } from "./errors.js";
 import { Home } from "./home.js";
+import { assertPath } from "./identity.js";
 import { checkOptions, type SharedSettings } from "./options.js";
-import { createPermacache } from "./permacache.js";
+import { createCall, createPermacache } from "./permacache.js";
 import type { Cache, CacheOptions, DefaultCache } from "./types.js";
 
 /**
@@ -8,14 +13,58 @@ import type { Cache, CacheOptions, DefaultCache } from "./types.js";
  * @throws OptionError for an unknown option or a wrong type
  */
 export function createCache(options?: CacheOptions): Cache {
-  return { permacache: createPermacache(new Home(checkOptions("createCache()", options as SharedSettings, "cache"))) };
+  return cacheOf(new Home(checkOptions("createCache()", options as SharedSettings, "cache")));
+}
+
+function cacheOf(home: Home): Cache {
+  return { permacache: createPermacache(home), call: createCall(home) };
+}
+
+/**
+ * A cache for results that may go: in the temporary directory of the system, private to the user, for 7 days.
+ * @param name a folder below `<tmp>/permacache-<user>`, of the segments that paths are made of; or an absolute path, or
+ *   one that begins with `~`
+ * @param options as those of a cache; `maxAge` is `"7d"` by default
+ * @throws PathError, OptionError
+ */
+export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Cache {
+  const settings = checkOptions("tempCache()", options as SharedSettings, "cache");
+  if (settings.dir !== undefined)
+    throw new OptionError("tempCache(): the directory is given by the name; leave out `dir`, or use createCache.");
+  if (typeof name === "string" && (isAbsolute(name) || /^~(?=$|[\\/])/.test(name))) {
+    return cacheOf(new Home({ maxAge: TEMPORARY, ...settings, dir: name }));
+  }
+  assertPath(name);
+  const base = join(tmpdir(), `permacache-${userName()}`);
+  const home = new Home({ maxAge: TEMPORARY, ...settings, dir: join(base, ...name.split("/")) }, () =>
+    assertPrivate(base),
+  );
+  return cacheOf(home);
+}
+
+/** Milliseconds: 7 days. */
+const TEMPORARY = 7 * 24 * 60 * 60 * 1000;
+
+function userName(): string {
+  return String(process.getuid?.() ?? userInfo().username.replaceAll(/[^A-Za-z0-9]/g, "_"));
+}
+
+/** Anybody can make a directory of this name in `/tmp` first. @throws StoreError where it is not the user's alone */
+function assertPrivate(base: string): void {
+  const stats = lstatSync(base, { throwIfNoEntry: false });
+  if (!stats || process.getuid === undefined) return;
+  const isPrivate = stats.isDirectory() && stats.uid === process.getuid() && (stats.mode & 0o077) === 0;
+  if (isPrivate) return;
+  throw new StoreError(
+    `${base} is not a directory of this user alone, so what is in it cannot be trusted. Remove it, or make it yours: chown, chmod 700`,
+  );
 }
 
 const defaultHome = new Home({});
 
 /** The cache of `permacache`: in `PERMACACHE_DIR`, else in the per-user cache directory of the platform. */
 export const defaultCache: DefaultCache = {
-  permacache: createPermacache(defaultHome),
+  ...cacheOf(defaultHome),
   configure(options) {
     defaultHome.configure(checkOptions("defaultCache.configure()", options as SharedSettings, "cache"));
   },

@@ -92,7 +92,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
     delete: managing(function* (...args: unknown[]) {
       const call = callOf(args);
       abandon(call.folder, call.digest);
-      return call.folder.remove(call.digest);
+      return call.folder.remove(call.digest, call.readable);
     }),
     prime: managing(function* (value: unknown, ...args: unknown[]) {
       yield* prime(callOf(args), value);

@@ -25,6 +25,7 @@ import {
   textOf,
 } from "./out-files.js";
 import type { Plan } from "./plan.js";
+import { ReadableName } from "./readable-name.js";
 import { isExpired } from "./retention.js";
 import { type Bound, byName } from "./signature/bind.js";
 import { Flight, Running } from "./single-flight.js";
@@ -50,6 +51,7 @@ export interface Call {
   /** Canonical JSON. */
   readonly key: string;
   readonly digest: string;
+  readonly readable: ReadableName;
   readonly folder: Folder;
   /** The out files that it asks for. */
   readonly out: readonly Asked[];
@@ -96,8 +98,10 @@ export function begin(plan: Plan, self: unknown, args: readonly unknown[], setti
   const key = plan.callKey(bound.values, self);
   const folder = plan.folder(settings.dir ?? directoryOf(plan, bound));
   const out = plan.outParameters.length === 0 ? NONE : askedFor(plan.subject, plan.outParameters, bound.values);
+  const digest = digestOf(key);
+  const readable = new ReadableName(plan.path, key, digest, plan.settings().naming === "readable");
   const state = { holds: out.length === 0, record: NO_RECORD, waited: false, missed: "refresh" };
-  return { plan, self, args, bound, key, digest: digestOf(key), folder, out, ...state };
+  return { plan, self, args, bound, key, digest, readable, folder, out, ...state };
 }
 
 const NONE: readonly Asked[] = [];
@@ -136,7 +140,7 @@ function* answerKeyed(call: Call, mode: Mode, scope: Scope | undefined): Flow<Ou
     const entry = own ? undefined : yield* lookUp(call);
     const served = entry && (yield* serveOutFiles(call, entry, writes));
     if (served) {
-      if (writes && plan.settings().limits?.needUse) call.folder.use(call.digest);
+      if (writes && plan.settings().limits?.needUse) call.folder.use(call.digest, call.readable);
       return hit(plan, served);
     }
     if (mode === "only-if-cached") {
@@ -200,13 +204,13 @@ function decode(call: Call, bytes: Buffer): Found | undefined {
   }
 }
 
-function isPast({ plan, folder, digest }: Call, createdAt: number): boolean {
+function isPast({ plan, folder, digest, readable }: Call, createdAt: number): boolean {
   const { limits } = plan.settings();
   if (!limits) return false;
   const now = Date.now();
   if (!isExpired({ createdAt, usedAt: createdAt }, limits.own, now)) return false;
   // Only now is it worth to ask when it was used.
-  return isExpired({ createdAt, usedAt: Math.max(createdAt, folder.usedAt(digest) ?? 0) }, limits.own, now);
+  return isExpired({ createdAt, usedAt: Math.max(createdAt, folder.usedAt(digest, readable) ?? 0) }, limits.own, now);
 }
 
 /** An entry as `entries()`, `peek()` and `validate` show it. */
@@ -226,9 +230,9 @@ function assertSync({ subject }: Plan, option: string, given: unknown): void {
 }
 
 function* read(call: Call): Flow<Buffer | undefined> {
-  const { plan, folder, digest } = call;
+  const { plan, folder, digest, readable } = call;
   try {
-    const bytes = folder.read(digest, plan.async);
+    const bytes = folder.read(digest, plan.async, readable);
     if (isThenable(bytes)) call.waited = true;
     return yield* wait(bytes);
   } catch (error) {
@@ -393,7 +397,7 @@ function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Fl
     const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, canWait);
     if (!record) return 0;
     const parts = entryOf(call, payload, meta, textOf(record));
-    if (!(yield* folder.publish(digest, parts, mark, isCurrent, canWait))) return 0;
+    if (!(yield* folder.publish(digest, parts, mark, isCurrent, canWait, call.readable))) return 0;
     running.stored(flight);
     if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
     plan.stats.stores++;
@@ -468,13 +472,13 @@ function* updateRecord(call: Call, { createdAt }: Found, record: OutRecord): Flo
   const { plan, folder, digest } = call;
   try {
     const mark = folder.mark();
-    const bytes = folder.read(digest, false) as Buffer | undefined;
+    const bytes = folder.read(digest, false, call.readable) as Buffer | undefined;
     const now = bytes && decodeEntry(bytes);
     if (now?.key !== call.key || now.identity !== plan.identity || now.createdAt !== createdAt) return;
     // What another process has learnt meanwhile is kept, behind ours.
     const text = textOf(merged(record, parseRecord(now.record)));
     const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] });
-    yield* folder.publish(digest, parts, mark, () => true, plan.async);
+    yield* folder.publish(digest, parts, mark, () => true, plan.async, call.readable);
   } catch (error) {
     reportStorage(plan, folder, "written", error);
   }
@@ -510,7 +514,9 @@ export function* prime(call: Call, value: unknown): Flow<void> {
     const running = runningOf(call)!;
     const parts = entryOf(call, payload, { async: plan.async, createdAt: Date.now(), duration: 0 });
     const mark = call.folder.mark();
-    if (yield* call.folder.publish(call.digest, parts, mark, () => running.mayStore(flight), plan.async)) {
+    if (
+      yield* call.folder.publish(call.digest, parts, mark, () => running.mayStore(flight), plan.async, call.readable)
+    ) {
       running.stored(flight);
       plan.stats.stores++;
     }

@@ -14,8 +14,12 @@ export class Home {
   #settings: SharedSettings;
   #isUsed = false;
 
-  constructor(settings: SharedSettings) {
+  readonly #assertUsable: (() => void) | undefined;
+
+  /** @param assertUsable throws a StoreError where the directory is not to be trusted */
+  constructor(settings: SharedSettings, assertUsable?: () => void) {
     this.#settings = settings;
+    this.#assertUsable = assertUsable;
   }
 
   /** @throws OptionError after the first use */
@@ -36,7 +40,7 @@ export class Home {
   /** The entries of a function in a directory, by default in that of the cache. Makes nothing. */
   folder(identity: Identity, dir?: string): Folder {
     const directory = dir ?? (this.settings.dir as string | undefined) ?? defaultDirectory();
-    return FileStore.at(expand(directory)).folder(identity);
+    return FileStore.at(expand(directory), dir === undefined ? this.#assertUsable : undefined).folder(identity);
   }
 }
 

@@ -1,4 +1,4 @@
-export { createCache, defaultCache, permacache } from "./cache.js";
+export { createCache, defaultCache, permacache, tempCache } from "./cache.js";
 export type { Codec } from "./entry/codecs.js";
 export {
   BatchError,

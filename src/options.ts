@@ -13,6 +13,7 @@ export interface SharedSettings {
   readonly dir?: string | ((bound: any) => unknown) | undefined;
   readonly codec?: "auto" | "json" | Codec | undefined;
   readonly compress?: false | "gzip" | "brotli" | "zstd" | undefined;
+  readonly naming?: "hash" | "readable" | undefined;
   readonly onError?: "warn" | "throw" | ((error: PermacacheError) => void) | undefined;
   readonly maxAge?: number | string | undefined;
   readonly maxIdle?: number | string | undefined;
@@ -97,6 +98,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       return problem;
     },
   },
+  naming: { places: shared, problem: oneOf("hash", "readable") },
   onError: {
     places: shared,
     problem: (value) =>

@@ -8,10 +8,11 @@ import { modeFromEnvironment } from "./modes.js";
 import { checkLimits, checkOptions, type FunctionSettings, type SharedSettings } from "./options.js";
 import type { Plan, Resolved } from "./plan.js";
 import { createBinder } from "./signature/bind.js";
+import { normalisedSource } from "./signature/normalise.js";
 import { readSignature, type Signature } from "./signature/parse.js";
 import type { Folder } from "./stores/store.js";
 import { subjectOf } from "./subjects.js";
-import type { AnyFunction, CachedFunction, Permacache } from "./types.js";
+import type { AnyFunction, Cache, CachedFunction, Permacache } from "./types.js";
 import { warn } from "./warnings.js";
 
 /**
@@ -27,6 +28,23 @@ export function createPermacache(home: Home): Permacache {
       return createCachedFunction(planOf(home, path, settings, fn));
     };
   }) as Permacache;
+}
+
+/**
+ * `cache.call(fn, ...args)`: one call, cached where it is made, under the function's name and source.
+ * @internal
+ */
+export function createCall(home: Home): Cache["call"] {
+  return ((fn: Function, ...args: unknown[]) => {
+    assertWrappable("call", fn, undefined);
+    if (fn.name === "") {
+      throw new OptionError(
+        "cache.call: the function has no name, and its entries are found by that. Give it one: const load = (x) => ...; cache.call(load, x).",
+      );
+    }
+    const path = fn.name.replaceAll(/[^A-Za-z0-9._@-]/g, "_").slice(0, 100);
+    return createCachedFunction(planOf(home, path, { source: true }, fn))(...args);
+  }) as Cache["call"];
 }
 
 /**
@@ -69,14 +87,18 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
   }
   const outFiles = outFilesOf(path, shown, signature, own);
   const ignored = new Set(Object.keys(transforms).filter((name) => transforms[name] === null));
-  const identity: Identity = { path, version: own.version };
-  const plan = {
+  const digest = once(() => digestOfSource(signature));
+  const source = own.source ? sourceInIdentity(path, signature, own, digest()) : undefined;
+  const identity: Identity = { path, version: own.version, source };
+  const plan: Plan = {
     fn,
     path,
     version: own.version,
     subject: `permacache "${path}"`,
     identity: identityText(identity),
-    source: signature.source === undefined ? "" : sha256(signature.source),
+    get source() {
+      return digest(); // only now: it takes a look at the whole syntax tree
+    },
     async: own.async ?? signature.async,
     keysThis,
     binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored }),
@@ -94,6 +116,20 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
   };
   warnOfOtherSource(home, plan, signature);
   return plan;
+}
+
+/** `""` where the source is out of reach. */
+function digestOfSource({ source }: Signature): string {
+  return source === undefined ? "" : sha256(normalisedSource(source) ?? source);
+}
+
+/** @throws SignatureError where the source is out of reach, and nothing was given for it */
+function sourceInIdentity(path: string, { name }: Signature, { signature }: FunctionSettings, digest: string): string {
+  if (digest !== "") return digest;
+  if (signature !== undefined) return sha256(signature);
+  throw new SignatureError(
+    `permacache("${path}"): the source of ${name} is out of reach (it is native, bound or a Proxy), so \`source: true\` cannot hold. Wrap the function itself, or use \`version\`.`,
+  );
 }
 
 /** @throws OptionError where one is no parameter, or is keyed */
@@ -123,9 +159,10 @@ function resolve(home: Home, own: FunctionSettings): Resolved {
     mode = modeFromEnvironment(),
     codec = "auto",
     compress = false,
+    naming = "hash",
     onError = "warn",
   } = { ...home.settings, ...own };
-  return { mode: mode ?? "read-write", codec, compress, onError, limits: limitsOf(home.settings, own) };
+  return { mode: mode ?? "read-write", codec, compress, naming, onError, limits: limitsOf(home.settings, own) };
 }
 
 /** Ages of the function replace those of its cache; sizes hold at both. */
@@ -153,7 +190,11 @@ function once<T>(make: () => T): () => T {
 }
 
 /** Two functions that share entries by mistake would serve each other's results. */
-function warnOfOtherSource({ sources }: Home, { identity, subject, source, warned }: Plan, { name }: Signature): void {
+function warnOfOtherSource(
+  { sources }: Home,
+  { identity, subject, warned }: Plan,
+  { name, source = "" }: Signature,
+): void {
   const earlier = sources.get(identity);
   if (source === "" || earlier === source) return;
   sources.set(identity, source);

@@ -49,6 +49,7 @@ export interface Resolved {
   readonly mode: Mode;
   readonly codec: "auto" | "json" | Codec;
   readonly compress: false | Compression;
+  readonly naming: "hash" | "readable";
   readonly onError: "warn" | "throw" | ((error: PermacacheError) => void);
   /** `undefined`: none, and nothing is done for them. */
   readonly limits: { readonly own: RetentionLimits; readonly whole: SizeLimits; readonly needUse: boolean } | undefined;

@@ -5,14 +5,14 @@ import type { Folder } from "./stores/store.js";
 import { warn } from "./warnings.js";
 
 /** Trouble with storage never costs the caller the result, unless the option `onError` says so. */
-function report(plan: Plan, what: string, error: unknown, given: Set<string>, kind: string): void {
+function report(plan: Plan, what: string, error: unknown, given: Set<string>, kind: string, mayThrow = true): void {
   plan.stats.errors++;
   const reason = error instanceof Error ? error.message : String(error);
   const trouble = new StoreError(`${plan.subject}: ${what} (${reason.replace(/\.$/, "")}).`, { cause: error });
   if (isHeard("error")) emit({ type: "error", path: plan.path, version: plan.version, error: trouble });
   const { onError } = plan.settings();
-  if (onError === "throw") throw trouble;
-  if (onError === "warn") warnOnce(given, kind, trouble.message, trouble.code);
+  if (onError === "throw" && mayThrow) throw trouble;
+  if (typeof onError === "string") warnOnce(given, kind, trouble.message, trouble.code);
   else onError(trouble);
 }
 
@@ -27,7 +27,7 @@ export function reportValue(plan: Plan, error: unknown): void {
 export function reportEntry(plan: Plan, error: unknown): void {
   const what =
     "an entry cannot be decoded, and counts as a miss. Register its types with defineType, or give the codec that wrote it";
-  report(plan, what, error, plan.warned, "entry");
+  report(plan, what, error, plan.warned, "entry", false); // a miss, which is replaced
 }
 
 /** A directory that cannot be read or written: one warning, however many functions have their entries there. */

@@ -136,6 +136,8 @@ export interface SharedOptions extends Limits {
   codec?: "auto" | "json" | Codec | undefined;
   /** Default: `false`. `"zstd"` where this Node has it. */
   compress?: false | "gzip" | "brotli" | "zstd" | undefined;
+  /** Names of entry files: `"hash"` (default), or `"readable"`: function, arguments and a short hash. Found under either. */
+  naming?: "hash" | "readable" | undefined;
   /**
    * What happens when a result cannot be stored, or the storage fails: `"warn"` (default) warns once per function and
    * returns the result uncached, `"throw"` throws the `StoreError`, a function is given it.
@@ -320,6 +322,11 @@ export interface Permacache<Fn extends AnyFunction = AnyFunction> {
 /** A place where entries live, with defaults for its functions. */
 export interface Cache<Fn extends AnyFunction = AnyFunction> {
   readonly permacache: Permacache<Fn>;
+  /**
+   * Caches one call where it is made, under the function's name and source: an edited function computes anew. Captured
+   * variables are not in the key.
+   */
+  call<F extends Fn>(fn: F, ...args: CallArguments<F>): ReturnType<F>;
 }
 
 /** The cache behind `permacache`. */

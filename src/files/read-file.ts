@@ -41,9 +41,18 @@ function readAtOnce(path: string, io: Io): Buffer | Promise<Buffer> {
   }
 }
 
+/** Milliseconds to wait for a file descriptor. Beyond that it is better to compute. */
+const PATIENCE = 1_000;
+
 async function readQueued(path: string): Promise<Buffer | undefined> {
+  const reading = (async () => run(readRest(await asyncIo.open(path, FLAGS), Buffer.alloc(0), asyncIo)))();
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error("No file descriptor was to be had in time")), PATIENCE);
+  });
+  reading.catch(() => {}).finally(() => clearTimeout(timer));
   try {
-    return await run(readRest(await asyncIo.open(path, FLAGS), Buffer.alloc(0), asyncIo));
+    return await Promise.race([reading, patience]);
   } catch (error) {
     if (ABSENT.includes(codeOf(error))) return undefined;
     throw error;

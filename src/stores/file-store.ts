@@ -12,12 +12,14 @@ import {
 import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
+import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
 import { publish } from "../files/publish.js";
 import { readFile } from "../files/read-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
 import { type Flow, wait } from "../flow.js";
 import { folderNames, type Identity, identityText } from "../identity.js";
+import { HASH, type ReadableName } from "../readable-name.js";
 import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
 import { dropContents, KEPT_FOLDER, keepContent, keptFileOf } from "./kept-contents.js";
 import { Ledger, written } from "./ledger.js";
@@ -28,6 +30,7 @@ import type { Evicted, Folder, Listed, Mark, SeenFile, Store } from "./store.js"
  *
  *     <dir>/CACHEDIR.TAG                             tells backup programs that this is a cache
  *     <dir>/a/b/=1/3f/<38 hex digits>.entry          path a/b; one of 256 folders; the rest of the digest
+ *     <dir>/a/b/=1/3f/b_12_<20 hex digits>.entry     the same with a name for people, see readable-name.ts
  *     <dir>/a/b/=1=v2/...                            the same path, version "2"
  *     <dir>/=_ledger                                 for retention, see ledger.ts
  *     <dir>/=_tmp/<where>-<pid>-<random>             being written, or being deleted
@@ -41,18 +44,21 @@ export class FileStore implements Store {
   readonly #root: Root;
   readonly #folders = new Map<string, FileFolder>();
 
-  private constructor(dir: string) {
-    this.#root = new Root(dir);
+  private constructor(dir: string, assertUsable?: () => void) {
+    this.#root = new Root(dir, assertUsable);
   }
 
   static readonly #stores = new Map<string, FileStore>();
 
-  /** The store in a directory; the same object for the same directory. Makes nothing. */
-  static at(dir: string): FileStore {
+  /**
+   * The store in a directory; the same object for the same directory. Makes nothing.
+   * @param assertUsable throws where the directory is not to be trusted; asked before it is first used
+   */
+  static at(dir: string, assertUsable?: () => void): FileStore {
     const path = resolve(dir);
     let store = FileStore.#stores.get(path);
     if (!store) {
-      store = new FileStore(path);
+      store = new FileStore(path, assertUsable);
       FileStore.#stores.set(path, store);
     }
     return store;
@@ -86,18 +92,25 @@ class Root {
 
   readonly ledger: Ledger;
 
-  constructor(readonly given: string) {
+  constructor(
+    readonly given: string,
+    private readonly assertUsable?: () => void,
+  ) {
     this.ledger = new Ledger(join(given, "=_ledger"));
   }
 
   /** The directory without links on the way to it; `undefined` while it is not there. */
   get(): string | undefined {
-    if (this.#real === undefined && isThere(this.given)) this.#real = realpathSync(this.given);
+    if (this.#real === undefined) {
+      this.assertUsable?.();
+      if (isThere(this.given)) this.#real = realpathSync(this.given);
+    }
     return this.#real;
   }
 
   make(): string {
     const first = mkdirSync(this.#real ?? this.given, { ...PRIVATE, recursive: true });
+    this.assertUsable?.(); // somebody may have been quicker
     this.#real ??= realpathSync(this.given);
     // Never into a directory that holds something else: backups would skip that, too.
     if (first !== undefined || readdirSync(this.#real).length === 0) tag(this.#real);
@@ -203,9 +216,18 @@ class FileFolder implements Folder {
     return this.#path;
   }
 
+  /** The name of an entry from the folder: first the one it is written under, then the other. */
+  #namesOf(digest: string, readable: ReadableName | undefined): [string, ...string[]] {
+    const shard = digest.slice(0, 2);
+    const hash = `${shard}/${digest.slice(2)}${ENTRY}`;
+    if (!readable) return [hash];
+    const forPeople = `${shard}/${readable.file}`;
+    return readable.isPreferred ? [forPeople, hash] : [hash, forPeople];
+  }
+
   /** From the directory of the store, as the ledger has it. */
-  #nameOf(digest: string): string {
-    return `${this.#names.join("/")}/${digest.slice(0, 2)}/${digest.slice(2)}${ENTRY}`;
+  #inLedger(name: string): string {
+    return `${this.#names.join("/")}/${name}`;
   }
 
   #fileOf(digest: string): string {
@@ -223,13 +245,17 @@ class FileFolder implements Folder {
     return true;
   }
 
-  read(digest: string, async: boolean): Buffer | undefined | Promise<Buffer | undefined> {
+  read(digest: string, async: boolean, readable?: ReadableName): Buffer | undefined | Promise<Buffer | undefined> {
     const shard = digest.slice(0, 2);
     if (!this.#seen.has(shard)) {
       if (!this.#has(shard)) return undefined;
       this.#seen.add(shard);
     }
-    return readFile(this.#fileOf(digest), async);
+    const first = readable?.isPreferred ? `${this.#path}/${shard}/${readable.file}` : this.#fileOf(digest);
+    const found = readFile(first, async);
+    if (found !== undefined || !readable) return found;
+    const [, other] = this.#namesOf(digest, readable);
+    return readFile(`${this.#path}/${other}`, async);
   }
 
   mark(): Mark {
@@ -259,10 +285,12 @@ class FileFolder implements Folder {
     mark: Mark,
     isCurrent: () => boolean,
     async: boolean,
+    readable?: ReadableName,
   ): Flow<boolean> {
     const isWanted = () => isCurrent() && this.#now() === mark;
     if (!isWanted()) return false;
-    const target = this.#fileOf(digest);
+    const [name, ...others] = this.#namesOf(digest, readable);
+    const target = `${this.#path}/${name}`;
     const shard = digest.slice(0, 2);
     const isReady = () => isWanted() && (this.#has(shard) || this.#makeShard(shard));
     const write = (io: Io) => publish(target, this.#root.temporary(), parts, io, isReady);
@@ -274,7 +302,11 @@ class FileFolder implements Folder {
         const now = Date.now();
         const bytes = size + (this.#kept.get(digest) ?? 0);
         this.#kept.delete(digest);
-        if (isPublished) this.#root.ledger.note(written(this.#nameOf(digest), { bytes, createdAt: now, usedAt: now }));
+        if (isPublished) {
+          this.#root.ledger.note(written(this.#inLedger(name), { bytes, createdAt: now, usedAt: now }));
+          for (const other of others) this.#unlink(other); // it would be older
+          warnOfLittleSpace(this.#path!);
+        }
         return isPublished;
       } catch (error) {
         const code = codeOf(error);
@@ -298,22 +330,28 @@ class FileFolder implements Folder {
     return this.#has(shard);
   }
 
-  remove(digest: string): boolean {
+  remove(digest: string, readable?: ReadableName): boolean {
     if (!this.#has(digest.slice(0, 2))) return false;
-    const file = this.#fileOf(digest);
+    const removed = this.#namesOf(digest, readable).filter((name) => this.#unlink(name));
+    if (removed.length > 0) this.dropKept(digest, []);
+    return removed.length > 0;
+  }
+
+  /** Removes an entry. False where there is none. */
+  #unlink(name: string): boolean {
+    const file = `${this.#path}/${name}`;
     try {
       unlinkSync(file);
-      this.dropKept(digest, []);
-      this.#root.ledger.note(`- ${this.#nameOf(digest)}`);
-      return true;
     } catch (error) {
       if (codeOf(error) === "ENOENT" || isDirectory(file)) return false;
       throw error;
     }
+    this.#root.ledger.note(`- ${this.#inLedger(name)}`);
+    return true;
   }
 
-  use(digest: string): void {
-    const name = this.#nameOf(digest);
+  use(digest: string, readable?: ReadableName): void {
+    const name = this.#inLedger(this.#namesOf(digest, readable)[0]);
     const now = Date.now();
     const { ledger } = this.#root;
     const before = ledger.index.usedAt(name);
@@ -321,9 +359,10 @@ class FileFolder implements Folder {
     if (before === undefined || now - before > TOUCH) ledger.note(`u ${name} ${now}`);
   }
 
-  usedAt(digest: string): number | undefined {
-    this.#root.ledger.readOn();
-    return this.#root.ledger.index.usedAt(this.#nameOf(digest));
+  usedAt(digest: string, readable?: ReadableName): number | undefined {
+    const { ledger } = this.#root;
+    ledger.readOn();
+    return ledger.index.usedAt(this.#inLedger(this.#namesOf(digest, readable)[0]));
   }
 
   #catchUp(): void {
@@ -432,10 +471,13 @@ class FileFolder implements Folder {
     if (!this.#has()) return;
     for (const shard of shardsOf(this.#path!)) {
       if (!this.#has(shard)) continue;
-      yield entriesOf(join(this.#path!, shard)).map((name) => {
-        const digest = shard + name.slice(0, -ENTRY.length);
-        return { digest, read: () => this.read(digest, false) as Buffer | undefined };
-      });
+      const folder = `${this.#path!}/${shard}`;
+      yield entriesOf(folder).map((name) => ({
+        digest: name.includes("_")
+          ? name.slice(-HASH - ENTRY.length, -ENTRY.length)
+          : shard + name.slice(0, -ENTRY.length),
+        read: () => readFile(`${folder}/${name}`, false) as Buffer | undefined,
+      }));
     }
   }
 }
@@ -455,7 +497,7 @@ function shardsOf(folder: string): string[] {
 }
 
 function entriesOf(shard: string): string[] {
-  return namesIn(shard).filter((name) => /^[0-9a-f]{38}\.entry$/.test(name));
+  return namesIn(shard).filter((name) => /^([0-9a-f]{38}|.+_[0-9a-f]{20})\.entry$/.test(name));
 }
 
 function namesIn(folder: string): string[] {

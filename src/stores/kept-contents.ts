@@ -1,5 +1,5 @@
 import { existsSync, linkSync, readdirSync, statSync, unlinkSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { StoreError } from "../errors.js";
 import { digestOf, stampOf } from "../files/fingerprint.js";
 import { codeOf, type Io } from "../files/io.js";
@@ -11,7 +11,8 @@ import type { SeenFile } from "./store.js";
  * Contents of out files, kept with the entries of a folder:
  *
  *     <folder>/=kept/3f/<62 hex digits>                     the content, by its SHA-256
- *     <folder>/3f/<38 hex digits>.<16 hex digits>.kept      the same file (a hard link), for one entry that uses it
+ *     <folder>/3f/<18 hex digits>.<16 hex digits>.kept      the same file (a hard link), for one entry that uses it: the
+ *                                                           beginnings of both digests
  *
  * The number of links tells whether an entry still uses a content. Where a file system has no hard links, each entry has
  * a copy of its own.
@@ -24,7 +25,14 @@ const MODE = 0o600;
 
 /** The path of a content, for the entry in this file. */
 export function keptFileOf(entryFile: string, sha256: string): string {
-  return `${entryFile.replace(/\.entry$/, "")}.${sha256.slice(0, 16)}${KEPT}`;
+  return `${dirname(entryFile)}/${prefixOf(entryFile)}${sha256.slice(0, 16)}${KEPT}`;
+}
+
+/** The same for an entry's file under either of its names: both begin, or end, with the first 20 digits of its digest. */
+function prefixOf(entryFile: string): string {
+  const name = basename(entryFile);
+  const readable = /_[0-9a-f]{2}([0-9a-f]{18})\.entry$/.exec(name);
+  return `${readable ? readable[1] : name.slice(0, 18)}.`;
 }
 
 function contentFileOf(folder: string, sha256: string): string {
@@ -66,7 +74,7 @@ function link(content: string, own: string): boolean {
 /** Drops what is kept for an entry, and contents that no entry uses any more. Other entries' links are their own. */
 export function dropContents(folder: string, entryFile: string, except: readonly string[]): void {
   const shard = dirname(entryFile);
-  const prefix = `${entryFile.slice(shard.length + 1).replace(/\.entry$/, "")}.`;
+  const prefix = prefixOf(entryFile);
   const wanted = new Set(except.map((sha256) => keptFileOf(entryFile, sha256)));
   for (const name of readdirSync(shard)) {
     const own = `${shard}/${name}`;

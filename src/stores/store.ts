@@ -1,6 +1,7 @@
 import type { Stamp } from "../files/fingerprint.js";
 import type { Flow } from "../flow.js";
 import type { Identity } from "../identity.js";
+import type { ReadableName } from "../readable-name.js";
 import type { RetentionLimits, SizeLimits } from "../retention.js";
 
 /**
@@ -22,8 +23,9 @@ export interface Folder {
   /**
    * The bytes of an entry, `undefined` where there is none. They may stand in a buffer that the next read uses.
    * @param async whether the caller can take a promise
+   * @param readable its name for people, under which it may stand as well
    */
-  read(digest: string, async: boolean): Buffer | undefined | Promise<Buffer | undefined>;
+  read(digest: string, async: boolean, readable?: ReadableName): Buffer | undefined | Promise<Buffer | undefined>;
   /** To be taken before a computation begins. Makes the folder where it is missing. */
   mark(): Mark;
   /**
@@ -37,9 +39,10 @@ export interface Folder {
     mark: Mark,
     isCurrent: () => boolean,
     async: boolean,
+    readable?: ReadableName,
   ): Flow<boolean>;
   /** With the contents that are kept for it. @returns whether there was an entry */
-  remove(digest: string): boolean;
+  remove(digest: string, readable?: ReadableName): boolean;
   /**
    * Keeps a copy of a file's content for an entry, until that is removed; equal contents are kept once.
    * @throws where the file is not any more as it was when it was seen, or cannot be kept
@@ -52,9 +55,9 @@ export interface Folder {
   /** Removes all entries at once, before it first yields. @returns how many there were */
   clear(async: boolean): Flow<number>;
   /** Remembers that an entry was used, for retention. */
-  use(digest: string): void;
+  use(digest: string, readable?: ReadableName): void;
   /** When an entry was last used, in ms since 1970; `undefined` where that is not known. */
-  usedAt(digest: string): number | undefined;
+  usedAt(digest: string, readable?: ReadableName): number | undefined;
   /**
    * Removes the entries beyond the limits, of all versions of the path and of the whole store. Made to be called after each
    * write: the cost does not grow with the number of entries.
@@ -81,6 +84,7 @@ export interface Evicted {
 }
 
 export interface Listed {
+  /** The digest, as far as the name of the entry tells. */
   readonly digest: string;
   /** As `Folder.read`, without a promise. */
   read(): Buffer | undefined;
