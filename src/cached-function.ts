@@ -66,8 +66,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
     try {
       return yield* flow;
     } catch (error) {
-      if (error instanceof PermacacheError || codeOf(error) === "" || !("syscall" in (error as object))) throw error;
-      throw new StoreError(`${plan.subject}: ${folder().location}: ${(error as Error).message}.`, { cause: error });
+      throw storeTrouble(plan, folder(), error);
     }
   }
 
@@ -127,12 +126,26 @@ function inspect(plan: Plan, { digest, read }: Listed) {
 }
 
 function* entriesSync(plan: Plan, folder: Folder) {
-  for (const group of listed(plan, folder)) yield* group.map(metaOf);
+  try {
+    for (const group of listed(plan, folder)) yield* group.map(metaOf);
+  } catch (error) {
+    throw storeTrouble(plan, folder, error);
+  }
 }
 
 async function* entriesAsync(plan: Plan, folder: Folder) {
-  for (const group of listed(plan, folder)) {
-    yield* group.map(metaOf);
-    await new Promise((resolve) => setImmediate(resolve)); // others have their turn
+  try {
+    for (const group of listed(plan, folder)) {
+      yield* group.map(metaOf);
+      await new Promise((resolve) => setImmediate(resolve)); // others have their turn
+    }
+  } catch (error) {
+    throw storeTrouble(plan, folder, error);
   }
+}
+
+/** What the system says becomes a StoreError; any other error stays what it is. */
+function storeTrouble({ subject }: Plan, { location }: Folder, error: unknown): unknown {
+  if (error instanceof PermacacheError || codeOf(error) === "" || !("syscall" in (error as object))) return error;
+  return new StoreError(`${subject}: ${location}: ${(error as Error).message}.`, { cause: error });
 }

@@ -288,9 +288,11 @@ function hit(plan: Plan, outcome: Outcome): Outcome {
   return outcome;
 }
 
-function miss({ plan, key, missed: reason }: Call): void {
+function miss({ plan, key, folder, digest, readable, missed }: Call): void {
   plan.stats.misses++;
-  if (isHeard("miss")) emit({ type: "miss", path: plan.path, version: plan.version, key, reason });
+  if (!isHeard("miss")) return;
+  const reason = missed === "absent" && folder.hasOfOtherSource(digest, readable) ? "other source" : missed;
+  emit({ type: "miss", path: plan.path, version: plan.version, key, reason });
 }
 
 /** Everybody who joined gets a copy, as from the store; only what cannot be copied is shared. */

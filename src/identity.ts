@@ -46,9 +46,12 @@ export function folderNames({ path, version, source }: Identity): string[] {
     return DEVICE.test(escaped) ? `==${escaped}` : escaped;
   });
   // `1` is the version of the entry grammar.
-  const entries = `=1${version === undefined ? "" : `=v${escapeVersion(version)}`}${source ? `=s${source.slice(0, 32)}` : ""}`;
+  const entries = `=1${version === undefined ? "" : `=v${escapeVersion(version)}`}${source ? `${SOURCE}${source.slice(0, 32)}` : ""}`;
   return [...names, entries];
 }
+
+/** Before the digest of the source, in the name of the folder. In no version, where `=` stands before hex digits or `h`. */
+export const SOURCE = "=s";
 
 /** Any text, told apart where upper and lower case are not. A long one stands as its digest. */
 function escapeVersion(version: string): string {

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -18,7 +19,7 @@ import { publish } from "../files/publish.js";
 import { readFile } from "../files/read-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
 import { type Flow, wait } from "../flow.js";
-import { folderNames, type Identity, identityText } from "../identity.js";
+import { folderNames, type Identity, identityText, SOURCE } from "../identity.js";
 import { HASH, type ReadableName } from "../readable-name.js";
 import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
 import { dropContents, KEPT_FOLDER, keepContent, keptFileOf } from "./kept-contents.js";
@@ -348,6 +349,17 @@ class FileFolder implements Folder {
     }
     this.#root.ledger.note(`- ${this.#inLedger(name)}`);
     return true;
+  }
+
+  hasOfOtherSource(digest: string, readable?: ReadableName): boolean {
+    const own = this.#names.at(-1)!;
+    const parent = this.#path && dirname(this.#path);
+    if (!parent || !own.includes(SOURCE)) return false;
+    const stem = own.slice(0, own.indexOf(SOURCE) + SOURCE.length);
+    const others = namesIn(parent).filter((name) => name !== own && name.startsWith(stem));
+    return others.some((other) =>
+      this.#namesOf(digest, readable).some((name) => existsSync(join(parent, other, name))),
+    );
   }
 
   use(digest: string, readable?: ReadableName): void {

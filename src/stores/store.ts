@@ -54,6 +54,8 @@ export interface Folder {
   dropKept(digest: string, except: readonly string[]): void;
   /** Removes all entries at once, before it first yields. @returns how many there were */
   clear(async: boolean): Flow<number>;
+  /** Whether the entry is there under another source of the same function and version. Costs a look at a folder. */
+  hasOfOtherSource(digest: string, readable?: ReadableName): boolean;
   /** Remembers that an entry was used, for retention. */
   use(digest: string, readable?: ReadableName): void;
   /** When an entry was last used, in ms since 1970; `undefined` where that is not known. */
