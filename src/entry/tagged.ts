@@ -1,5 +1,6 @@
 import { StoreError } from "../errors.js";
 import { type Builtin, kindOf, type TypedArray } from "../key/kinds.js";
+import { taggedPrimitive } from "../key/primitives.js";
 import { definitionNamed, definitionOf } from "../key/registered-types.js";
 import type { Survey } from "./storable.js";
 
@@ -44,7 +45,7 @@ export function toTree(value: unknown, found: Survey, dialect: Dialect): Tree {
   const refs = new Map<object, Tagged>();
 
   function tree(of: unknown): unknown {
-    if (typeof of !== "object" || of === null) return dialect === "json" ? tagPrimitive(of) : of;
+    if (typeof of !== "object" || of === null) return dialect === "json" ? taggedPrimitive(of) : of;
     if (!found.repeated.has(of)) return node(of);
     return refs.get(of) ?? { ...share(of), value: node(of) };
   }
@@ -195,20 +196,6 @@ function spansOf(buffer: ArrayBuffer, whole: boolean, views: readonly ArrayBuffe
 
 /** What is cut from the pool. */
 const POOLED = ["Buffer", "Uint8Array"];
-
-function tagPrimitive(value: unknown): unknown {
-  switch (typeof value) {
-    case "number":
-      if (Object.is(value, -0)) return { $type: "-0" };
-      return Number.isFinite(value) ? value : { $type: String(value) };
-    case "undefined":
-      return { $type: "undefined" };
-    case "bigint":
-      return { $type: "bigint", value: String(value) };
-    default:
-      return value;
-  }
-}
 
 /** `__proto__` is a key like any other. */
 function define(target: object, key: string, value: unknown, enumerable = true): void {

@@ -3,6 +3,7 @@ import { hasOwnBesidesElements } from "#own-properties";
 import { sha256 } from "#sha256";
 import { PermacacheError, UnkeyableValueError } from "../errors.js";
 import { type Builtin, bytesOf, classNameOf, isSubclassOfBuiltin, kindOf, shapeOf, type TypedArray } from "./kinds.js";
+import { taggedPrimitive } from "./primitives.js";
 import { definitionOf } from "./registered-types.js";
 import { placeOf, type Walk } from "./walk.js";
 
@@ -111,23 +112,11 @@ function property(of: object, key: string | number, walk: Walk): unknown {
 }
 
 function tagPrimitive(value: unknown, walk: Walk): unknown {
-  switch (typeof value) {
-    case "number":
-      if (Object.is(value, -0)) return { $type: "-0" };
-      return Number.isFinite(value) ? value : { $type: String(value) };
-    case "undefined":
-      return { $type: "undefined" };
-    case "bigint":
-      return { $type: "bigint", value: String(value) };
-    case "function":
-    case "symbol":
-      throw unkeyable(
-        walk,
-        `is a ${typeof value}, which has no text of its own; leave it out of the key with a key function (null), or map it to data`,
-      );
-    default:
-      return value;
-  }
+  if (typeof value !== "function" && typeof value !== "symbol") return taggedPrimitive(value);
+  throw unkeyable(
+    walk,
+    `is a ${typeof value}, which has no text of its own; leave it out of the key with a key function (null), or map it to data`,
+  );
 }
 
 function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown {

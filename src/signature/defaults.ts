@@ -10,6 +10,7 @@ import type {
   TemplateLiteral,
   UnaryExpression,
 } from "acorn";
+import { isCounter } from "./counters.js";
 
 /** Where the variables of a signature stand; `undefined` for one that a default cannot refer to (itself, later, unreadable). */
 export type Scope = ReadonlyMap<string, number | undefined>;
@@ -295,13 +296,4 @@ function compileConstant(namespace: string, name: string | undefined): Evaluate 
     throw new Unreadable(`${namespace}${name === undefined ? "[...]" : `.${name}`} is no constant`);
   }
   return () => value;
-}
-
-/** `cov_abc().b[0][0]++`, `cov_abc.b[0][0]++` */
-function isCounter(node: Expression): boolean {
-  if (node.type !== "UpdateExpression") return false;
-  let root: Expression | Super = node.argument;
-  while (root.type === "MemberExpression") root = root.object;
-  if (root.type === "CallExpression" && root.arguments.length === 0) root = root.callee;
-  return root.type === "Identifier" && /^(cov_|__cov)/.test(root.name);
 }

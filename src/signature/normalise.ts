@@ -1,4 +1,5 @@
-import type { AnyNode, Expression, Literal, SequenceExpression, Statement, Super } from "acorn";
+import type { AnyNode, Expression, Literal, SequenceExpression, Statement } from "acorn";
+import { isCounter } from "./counters.js";
 import { propertyName } from "./defaults.js";
 import { parseSource } from "./source.js";
 
@@ -117,25 +118,4 @@ function countersLeftAway(node: SequenceExpression): Expression[] {
   const flat = (inner: Expression): Expression[] =>
     inner.type === "SequenceExpression" ? inner.expressions.flatMap(flat) : [inner];
   return flat(node).filter((expression, i, all) => i === all.length - 1 || !isCounter(expression));
-}
-
-/**
- * `cov_abc().s[3]++`, `cov_abc().b[0][1]++`, `cov_abc.f[0]++`. Nothing less exact, because what is left away here can
- * change without notice, and a function may well have a `cov_xy[i]++` of its own.
- */
-function isCounter(node: Expression): boolean {
-  if (node.type !== "UpdateExpression" || node.operator !== "++" || node.prefix) return false;
-  let target: Expression | Super = node.argument;
-  let indices = 0;
-  while (target.type === "MemberExpression" && target.computed) {
-    if (target.property.type !== "Literal" || !/^\d+$/.test(String(target.property.value))) return false;
-    target = target.object;
-    indices++;
-  }
-  if (indices === 0 || target.type !== "MemberExpression" || !/^[sfb]$/.test(propertyName(target.property) ?? "")) {
-    return false;
-  }
-  let root = target.object;
-  if (root.type === "CallExpression" && root.arguments.length === 0) root = root.callee;
-  return root.type === "Identifier" && /^(cov_[0-9a-z]+|__cov[\w$]+)$/.test(root.name);
 }
