@@ -2,7 +2,7 @@ import { sha256 } from "#sha256";
 import { context } from "./context.js";
 import { decodeValue, encodeValue, type Payload } from "./entry/codecs.js";
 import { decodeEntry, encodeEntry } from "./entry/entry.js";
-import { CacheMissError, OptionError, StoreError } from "./errors.js";
+import { CacheMissError, OptionError, StoreError, UnkeyableValueError } from "./errors.js";
 import { emit, isHeard } from "./events.js";
 import { type Flow, isThenable, run, wait } from "./flow.js";
 import { type Scope, scopeOf } from "./modes.js";
@@ -95,13 +95,26 @@ interface Landed {
 
 export function begin(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): Call {
   const bound = plan.binder.bind(args);
-  const key = plan.callKey(bound.values, self);
+  const key = keyOf(plan, bound, self);
   const folder = plan.folder(settings.dir ?? directoryOf(plan, bound));
   const out = plan.outParameters.length === 0 ? NONE : askedFor(plan.subject, plan.outParameters, bound.values);
   const digest = digestOf(key);
   const readable = new ReadableName(plan.path, key, digest, plan.settings().naming === "readable");
   const state = { holds: out.length === 0, record: NO_RECORD, waited: false, missed: "refresh" };
   return { plan, self, args, bound, key, digest, readable, folder, out, ...state };
+}
+
+/** @throws UnkeyableValueError, which says of which function */
+function keyOf({ callKey, subject }: Plan, bound: Bound, self: unknown): string {
+  try {
+    return callKey(bound.values, self);
+  } catch (error) {
+    if (!(error instanceof UnkeyableValueError)) throw error;
+    throw new UnkeyableValueError(
+      `${subject}: ${error.message}`,
+      error.cause === undefined ? {} : { cause: error.cause },
+    );
+  }
 }
 
 const NONE: readonly Asked[] = [];
@@ -179,6 +192,7 @@ function* bypass(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outc
  */
 function lookUp(call: Call): Found | undefined | Promise<Found | undefined> {
   const { plan, folder, digest, readable } = call;
+  call.missed = "absent";
   const failed = (error: unknown) => {
     reportStorage(plan, folder, "read", error);
     return undefined;
@@ -261,9 +275,9 @@ export function* find(call: Call): Flow<Outcome | undefined> {
 
 /** Tells of entries that were removed because of limits. */
 export function evicted(plan: Plan, gone: readonly Evicted[]): readonly Evicted[] {
-  for (const { limit, isUnused } of gone) {
+  for (const { path, limit, isUnused } of gone) {
     plan.evictedUnused = isUnused ? plan.evictedUnused + 1 : 0;
-    if (isHeard("evict")) emit({ type: "evict", path: plan.path, version: plan.version, reason: limit });
+    if (isHeard("evict")) emit({ type: "evict", path, reason: limit });
   }
   if (plan.evictedUnused >= THRASHING && plan.stats.hits === 0) {
     warnOnce(
@@ -307,9 +321,10 @@ function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
   }
 }
 
-function cacheMiss({ plan, key }: Call): CacheMissError {
+function cacheMiss({ plan, key, missed }: Call): CacheMissError {
+  const what = missed === "absent" ? `there is no entry for ${key}` : `the entry for ${key} does not serve (${missed})`;
   return new CacheMissError(
-    `${plan.subject}: there is no entry for ${key}, and the mode is "only-if-cached". Call it once in another mode, or catch this error.`,
+    `${plan.subject}: ${what}, and the mode is "only-if-cached". Call it once in another mode, or catch this error.`,
     key,
   );
 }
@@ -379,7 +394,7 @@ function markFor({ plan, folder }: Call): Mark | undefined {
 }
 
 function shouldStore(plan: Plan, value: unknown): boolean {
-  const kept = plan.shouldStore?.(value) ?? true;
+  const kept = plan.shouldStore ? plan.shouldStore(value) : true;
   assertSync(plan, "shouldStore", kept);
   return kept;
 }
@@ -413,18 +428,20 @@ function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Fl
     if (!(yield* folder.publish(digest, parts, mark, isCurrent, canWait, call.readable))) return 0;
     running.stored(flight);
     if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
-    plan.stats.stores++;
     const bytes = parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
     const { limits } = plan.settings();
     if (limits) evicted(plan, folder.retain(limits.own, limits.whole));
-    if (isHeard("store")) {
-      emit({ type: "store", path: plan.path, version: plan.version, key: call.key, duration: meta.duration, bytes });
-    }
+    stored(call, meta.duration, bytes);
     return bytes;
   } catch (error) {
     reportStorage(plan, folder, "written", error);
     return 0;
   }
+}
+
+function stored({ plan, key }: Call, duration: number, bytes: number): void {
+  plan.stats.stores++;
+  if (isHeard("store")) emit({ type: "store", path: plan.path, version: plan.version, key, duration, bytes });
 }
 
 // ---- out files ----
@@ -524,13 +541,16 @@ export function* prime(call: Call, value: unknown): Flow<void> {
   const landed = takeOff(call, flight);
   try {
     const running = runningOf(call)!;
-    const parts = entryOf(call, payload, { async: plan.async, createdAt: Date.now(), duration: 0 });
     const mark = call.folder.mark();
+    assertWritten(plan.subject, call.out, []);
+    const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, plan.async);
+    if (!record) return;
+    const parts = entryOf(call, payload, { async: plan.async, createdAt: Date.now(), duration: 0 }, textOf(record));
     if (
       yield* call.folder.publish(call.digest, parts, mark, () => running.mayStore(flight), plan.async, call.readable)
     ) {
       running.stored(flight);
-      plan.stats.stores++;
+      stored(call, 0, parts.reduce((total, part) => total + part.length, 0) + bytesKept(record));
     }
   } finally {
     flight.fail(undefined);

@@ -47,5 +47,5 @@ function lineOf({ type, path, key, reason, duration, bytes, error }: CacheEvent)
   return line
     .filter((part) => part !== undefined)
     .join(" ")
-    .replaceAll(/[\r\n]+/g, " ");
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
 }

@@ -11,6 +11,7 @@ import type { Folder } from "./stores/store.js";
 export class Home {
   /** The sources of the functions wrapped so far, by identity: two different ones are a mistake. */
   readonly sources = new Map<string, string>();
+  readonly #warned = new Map<string, Set<string>>();
   #settings: SharedSettings;
   #isUsed = false;
 
@@ -35,6 +36,13 @@ export class Home {
   get settings(): SharedSettings {
     this.#isUsed = true;
     return this.#settings;
+  }
+
+  /** The warnings given for an identity, however often functions are wrapped under it. */
+  warned(identity: string): Set<string> {
+    const warned = this.#warned.get(identity) ?? new Set();
+    this.#warned.set(identity, warned);
+    return warned;
   }
 
   /** The entries of a function in a directory, by default in that of the cache. Makes nothing. */

@@ -63,3 +63,16 @@ function escapeVersion(version: string): string {
     .join("");
   return escaped.length <= 100 ? escaped : `=h${sha256(version)}`;
 }
+
+/** The path whose escaped folder this is. */
+export function pathOfFolder(folder: string): string {
+  return folder
+    .split("/")
+    .map((name) =>
+      name
+        .replace(/^==/, "")
+        .replace(/=-$/, ".")
+        .replace(/=([a-z])/g, (_, letter) => letter.toUpperCase()),
+    )
+    .join("/");
+}

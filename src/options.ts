@@ -158,7 +158,7 @@ export function checkOptions<O extends object>(subject: string, options: O | und
   if (options === undefined) return {} as O;
   if (!isRecord(options))
     throw new OptionError(
-      `${subject}: the options must be an object, not ${options === null ? "null" : typeof options}.`,
+      `${subject}: the options must be an object, not ${options === null ? "null" : typeof options}. A function to wrap comes in a second call: permacache(path, options)(fn).`,
     );
   const checked: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
@@ -222,7 +222,7 @@ function isPositive(value: unknown): value is number {
 
 /** NaN for a text that is none. */
 function milliseconds(text: unknown): unknown {
-  return typeof text === "string" && text !== "" && text.length < 100
+  return typeof text === "string" && /[a-z]$/.test(text) && text.length < 100
     ? (ms(text as ms.StringValue) ?? Number.NaN)
     : text;
 }

@@ -42,9 +42,14 @@ export function createCall(home: Home): Cache["call"] {
         "cache.call: the function has no name, and its entries are found by that. Give it one: const load = (x) => ...; cache.call(load, x).",
       );
     }
-    const path = fn.name.replaceAll(/[^A-Za-z0-9._@-]/g, "_").slice(0, 100);
-    return createCachedFunction(planOf(home, path, { source: true }, fn))(...args);
+    return createCachedFunction(planOf(home, pathOf(fn.name), { source: true }, fn, true))(...args);
   }) as Cache["call"];
+}
+
+/** A name as a path: as it is where that can be, else with a digest, so that two names are two paths. */
+function pathOf(name: string): string {
+  if (/^[A-Za-z0-9._@-]{1,100}$/.test(name) && !/^\.{1,2}$/.test(name)) return name;
+  return `${name.replaceAll(/[^A-Za-z0-9._@-]/g, "_").slice(0, 80)}-${sha256(name).slice(0, 16)}`;
 }
 
 /**
@@ -69,17 +74,18 @@ function assertWrappable(path: string, fn: unknown, context: unknown): void {
     );
   }
   if (typeof fn !== "function") {
-    throw new OptionError(`${subject}: it wraps a function, not ${fn === null ? "null" : typeof fn}.`);
+    throw new OptionError(
+      `${subject}: it wraps a function, not ${fn === null ? "null" : typeof fn}. Write permacache(path, options)(fn), and call what that returns.`,
+    );
   }
 }
 
-function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): Plan {
+function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, isCall = false): Plan {
   // A cached function shows the signature of what it wraps.
   const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature, path);
   const shown = `${signature.name}${signature.text}`;
   const transforms = typeof own.keyFunction === "object" ? own.keyFunction : {};
-  const keysThis = Object.hasOwn(transforms, "this");
-  if (signature.readsThis && !keysThis) {
+  if (signature.readsThis && !Object.hasOwn(transforms, "this")) {
     throw new SignatureError(
       `permacache("${path}"): ${shown} reads this, so its result hangs on the receiver. Say what of that belongs in the ` +
         "key, keyFunction: { this: (self) => self.id }, or that it does not matter, { this: null }.",
@@ -100,7 +106,7 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
       return digest(); // only now: it takes a look at the whole syntax tree
     },
     async: own.async ?? signature.async,
-    keysThis,
+    keysThis: Object.hasOwn(transforms, "this") && transforms.this !== null,
     binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored }),
     callKey: createCallKey(shown, signature.names, own.keyFunction, new Set(outFiles)),
     outParameters: outFiles.map((name) => ({ name, index: signature.names.indexOf(name) })),
@@ -112,7 +118,7 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function): 
     folder: folderOf(home, identity),
     stats: { hits: 0, misses: 0, stores: 0, errors: 0, waited: 0, timeSaved: 0 },
     evictedUnused: 0,
-    warned: new Set<string>(),
+    warned: isCall ? home.warned(identityText(identity)) : new Set<string>(), // each call wraps anew
   };
   warnOfOtherSource(home, plan, signature);
   return plan;
@@ -198,7 +204,8 @@ function warnOfOtherSource(
   const earlier = sources.get(identity);
   if (source === "" || earlier === source) return;
   sources.set(identity, source);
-  if (earlier === undefined || sources.has(`${identity} warned`)) return;
+  if (earlier === undefined || normalisedSource(earlier) === normalisedSource(source)) return;
+  if (sources.has(`${identity} warned`)) return;
   sources.set(`${identity} warned`, "");
   warned.add("source");
   warn(

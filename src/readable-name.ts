@@ -18,9 +18,13 @@ export class ReadableName {
     const end = `_${this.#digest.slice(0, HASH)}.entry`;
     const segment = this.#path.slice(this.#path.lastIndexOf("/") + 1);
     const words = [segment, ...argumentsOf(this.#key)].map((word) => word.replaceAll(/[^A-Za-z0-9.@-]+/g, "-"));
-    return words.join("_").slice(0, LONGEST - end.length) + end;
+    const name = words.join("_").slice(0, LONGEST - end.length) + end;
+    return DEVICE.test(name) ? `=${name}`.slice(0, LONGEST - end.length) + end : name;
   }
 }
+
+/** Windows keeps these for devices, whatever follows the dot. */
+const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])\./i;
 
 const LONGEST = 100;
 /** Hex digits; the entry holds its key in full. */

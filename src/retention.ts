@@ -40,17 +40,39 @@ export function exceeded(
   return undefined;
 }
 
-/** The entries beyond the limits: those that are expired, then the least recently used until number and size fit. */
-export function beyondLimits<E extends Aged>(entries: readonly E[], limits: RetentionLimits, now: number): E[] {
-  const gone = new Set(entries.filter((entry) => isExpired(entry, limits, now)));
+/** The limit by which an entry is expired. */
+export function expiredBy(
+  entry: Omit<Aged, "bytes">,
+  { maxAge, maxIdle }: AgeLimits,
+  now: number,
+): keyof AgeLimits | undefined {
+  if (isExpired(entry, { maxAge }, now)) return "maxAge";
+  return isExpired(entry, { maxIdle }, now) ? "maxIdle" : undefined;
+}
+
+/**
+ * The entries beyond the limits, each with the limit: those that are expired, then the least recently used until number and
+ * size fit.
+ */
+export function beyondLimits<E extends Aged>(
+  entries: readonly E[],
+  limits: RetentionLimits,
+  now: number,
+): Map<E, keyof RetentionLimits> {
+  const gone = new Map<E, keyof RetentionLimits>();
+  for (const entry of entries) {
+    const limit = expiredBy(entry, limits, now);
+    if (limit) gone.set(entry, limit);
+  }
   const leastRecentFirst = entries.filter((entry) => !gone.has(entry)).sort((a, b) => a.usedAt - b.usedAt);
   let bytes = leastRecentFirst.reduce((total, entry) => total + entry.bytes, 0);
   let count = leastRecentFirst.length;
   for (const entry of leastRecentFirst) {
-    if (!exceeded(count, bytes, limits)) break;
-    gone.add(entry);
+    const limit = exceeded(count, bytes, limits);
+    if (!limit) break;
+    gone.set(entry, limit);
     count--;
     bytes -= entry.bytes;
   }
-  return [...gone];
+  return gone;
 }

@@ -32,7 +32,7 @@ export function reportEntry(plan: Plan, error: unknown): void {
 
 /** A directory that cannot be read or written: one warning, however many functions have their entries there. */
 export function reportStorage(plan: Plan, folder: Folder, deed: "read" | "written", error: unknown): void {
-  const what = `entries cannot be ${deed} in ${folder.location}; the function works, uncached. Make the directory accessible, or choose another \`dir\``;
+  const what = `entries cannot be ${deed} in ${folder.location}; the function works, uncached. Give the directory access and room, or choose another \`dir\``;
   report(plan, what, error, directories, folder.directory);
 }
 

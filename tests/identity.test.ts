@@ -2,7 +2,7 @@ import { resolve, sep } from "node:path";
 import test from "ava";
 import fc from "fast-check";
 import { PathError } from "../src/errors.js";
-import { assertPath, folderNames, type Identity, identityText } from "../src/identity.js";
+import { assertPath, folderNames, type Identity, identityText, pathOfFolder } from "../src/identity.js";
 
 const layout = test.macro({
   exec(t, identity: Identity, expected: string) {
@@ -126,4 +126,10 @@ test("folder names are short, no device names, and stay inside", (t) => {
     }),
     { numRuns: 3000 },
   );
+});
+
+test("a folder tells its path", (t) => {
+  for (const path of ["a/b", "A.b/cOn/nul", "x./con.txt", "...", "a@-_1"]) {
+    t.is(pathOfFolder(folderNames({ path }).slice(0, -1).join("/")), path);
+  }
 });

@@ -17,14 +17,16 @@ const RUNS = { numRuns: size(1000, 20_000) };
 test("what stays is within the limits, and no more goes than has to", (t) => {
   fc.assert(
     fc.property(entries, limits, fc.nat(3000), (all, given, now) => {
-      const gone = new Set(beyondLimits(all, given, now));
+      const gone = beyondLimits(all, given, now);
       const stay = all.filter((entry) => !gone.has(entry));
       const { maxEntries = Infinity, maxBytes = Infinity } = given;
       const total = (of: typeof all) => of.reduce((sum, { bytes }) => sum + bytes, 0);
       t.true(stay.every((entry) => !isExpired(entry, given, now)));
       t.true(stay.length <= maxEntries && total(stay) <= maxBytes);
       // Of those that are not expired the least recently used went, and not one too many.
-      const evicted = [...gone].filter((entry) => !isExpired(entry, given, now)).sort((a, b) => a.usedAt - b.usedAt);
+      const evicted = [...gone.keys()]
+        .filter((entry) => !isExpired(entry, given, now))
+        .sort((a, b) => a.usedAt - b.usedAt);
       const last = evicted.at(-1);
       if (!last) return;
       t.true(stay.every(({ usedAt }) => usedAt >= last.usedAt));
@@ -36,7 +38,7 @@ test("what stays is within the limits, and no more goes than has to", (t) => {
 
 test("without limits nothing goes", (t) => {
   fc.assert(
-    fc.property(entries, fc.nat(), (all, now) => void t.deepEqual(beyondLimits(all, {}, now), [])),
+    fc.property(entries, fc.nat(), (all, now) => void t.is(beyondLimits(all, {}, now).size, 0)),
     RUNS,
   );
 });

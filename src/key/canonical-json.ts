@@ -259,10 +259,14 @@ function tagInstance(value: object, walk: Walk): unknown {
   if (typeof toJSON === "function" && name.length > 2 && !isSubclassOfBuiltin(value)) {
     return { $type: `class ${name}`, value: child("toJSON()", toJSON.call(value), walk) };
   }
+  if (Object.hasOwn(value, Symbol.for("permacache.kw"))) {
+    throw unkeyable(walk, "is kw(...), which names arguments and stands only as the last argument of a call");
+  }
   if (name === "Promise") throw unkeyable(walk, "is a promise, which has no canonical JSON; await it first");
   throw unkeyable(
     walk,
-    `is an instance of ${name === "" ? "a class without a name" : `class ${name}`}, which has no canonical JSON; ` +
+    `is an instance of ${name === "" ? "a class without a name" : `class ${name}`}, which has no canonical JSON` +
+      `${typeof toJSON === "function" ? " (its toJSON is not used: the name looks minified, or the class extends a built-in)" : ""}; ` +
       'give the class a method [Symbol.for("permacache.key")]() that returns data, register it with defineType, or map the argument with a key function',
   );
 }

@@ -23,7 +23,7 @@ import { folderNames, type Identity, identityText, SOURCE } from "../identity.js
 import { HASH, type ReadableName } from "../readable-name.js";
 import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
 import { dropContents, KEPT_FOLDER, keepContent, keptFileOf } from "./kept-contents.js";
-import { Ledger, written } from "./ledger.js";
+import { beyond, Ledger, written } from "./ledger.js";
 import type { Evicted, Folder, Listed, Mark, SeenFile, Store } from "./store.js";
 
 /**
@@ -57,10 +57,11 @@ export class FileStore implements Store {
    */
   static at(dir: string, assertUsable?: () => void): FileStore {
     const path = resolve(dir);
-    let store = FileStore.#stores.get(path);
+    const name = `${assertUsable ? "checked" : "trusted"} ${path}`;
+    let store = FileStore.#stores.get(name);
     if (!store) {
       store = new FileStore(path, assertUsable);
-      FileStore.#stores.set(path, store);
+      FileStore.#stores.set(name, store);
     }
     return store;
   }
@@ -351,6 +352,12 @@ class FileFolder implements Folder {
     return true;
   }
 
+  /** The name under which the ledger has the entry. */
+  #known(digest: string, readable: ReadableName | undefined): string {
+    const names = this.#namesOf(digest, readable).map((name) => this.#inLedger(name));
+    return names.find((name) => this.#root.ledger.index.has(name)) ?? names[0]!;
+  }
+
   hasOfOtherSource(digest: string, readable?: ReadableName): boolean {
     const own = this.#names.at(-1)!;
     const parent = this.#path && dirname(this.#path);
@@ -363,7 +370,7 @@ class FileFolder implements Folder {
   }
 
   use(digest: string, readable?: ReadableName): void {
-    const name = this.#inLedger(this.#namesOf(digest, readable)[0]);
+    const name = this.#known(digest, readable);
     const now = Date.now();
     const { ledger } = this.#root;
     const before = ledger.index.usedAt(name);
@@ -374,7 +381,7 @@ class FileFolder implements Folder {
   usedAt(digest: string, readable?: ReadableName): number | undefined {
     const { ledger } = this.#root;
     ledger.readOn();
-    return ledger.index.usedAt(this.#inLedger(this.#namesOf(digest, readable)[0]));
+    return ledger.index.usedAt(this.#known(digest, readable));
   }
 
   #catchUp(): void {
@@ -402,9 +409,9 @@ class FileFolder implements Folder {
     this.#catchUp();
     const { index } = this.#root.ledger;
     return this.#groups(own, whole).flatMap(([group, limits]) =>
-      beyondLimits(index.of(group), limits, Date.now())
-        .filter(({ name }) => this.#evict(name))
-        .map((item) => ({ limit: "prune", isUnused: item.usedAt === item.createdAt })),
+      [...beyondLimits(index.of(group), limits, Date.now())]
+        .filter(([{ name }]) => this.#evict(name))
+        .map(([item, limit]) => beyond(item, limit)),
     );
   }
 

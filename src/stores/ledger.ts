@@ -1,6 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { codeOf } from "../files/io.js";
-import { type Aged, type AgeLimits, exceeded, isExpired, type SizeLimits } from "../retention.js";
+import { pathOfFolder } from "../identity.js";
+import { type Aged, type AgeLimits, exceeded, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
+import type { Evicted } from "./store.js";
 
 /**
  * The ledger of a directory: which entries there are, how large, and when they were last used. It is there only where
@@ -91,7 +93,8 @@ export class Ledger {
 
   #write(entries: ReadonlyMap<string, Aged>, temporary: string): void {
     let text = "";
-    for (const [name, entry] of entries) text += `${written(name, entry)}\n`;
+    const leastRecentFirst = [...entries].sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    for (const [name, entry] of leastRecentFirst) text += `${written(name, entry)}\n`;
     writeFileSync(temporary, text, { flag: "wx", mode: 0o600 });
     renameSync(temporary, this.#path);
   }
@@ -139,11 +142,8 @@ interface Item extends Aged {
 }
 
 /** An entry that has to go, and why. */
-export interface Beyond {
+export interface Beyond extends Evicted {
   readonly name: string;
-  readonly limit: "maxAge" | "maxIdle" | "maxEntries" | "maxBytes";
-  /** It was never used since it was written. */
-  readonly isUnused: boolean;
 }
 
 /** What a ledger says, in memory. */
@@ -198,7 +198,7 @@ class Index {
 
   /** All versions of a path are one group. */
   #group(name: string): Group {
-    const path = pathOf(name);
+    const path = groupOf(name);
     let group = this.#byPath.get(path);
     if (!group) {
       group = new Group();
@@ -223,11 +223,11 @@ class Index {
   }
 }
 
-function beyond({ name, createdAt, usedAt }: Item, limit: Beyond["limit"]): Beyond {
-  return { name, limit, isUnused: createdAt === usedAt };
+export function beyond({ name, createdAt, usedAt }: Item, limit: keyof RetentionLimits): Beyond {
+  return { name, path: pathOfFolder(groupOf(name)), limit, isUnused: createdAt === usedAt };
 }
 
-/** `a/b` for `a/b/=1/3f/....entry`, whatever the version. */
-function pathOf(name: string): string {
+/** `a/b` as a folder, for `a/b/=1/3f/....entry`, whatever the version. */
+function groupOf(name: string): string {
   return name.slice(0, name.indexOf("/=1"));
 }

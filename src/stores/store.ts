@@ -80,6 +80,8 @@ export interface SeenFile {
 
 /** An entry that was removed because of a limit. */
 export interface Evicted {
+  /** The path of its function. */
+  readonly path: string;
   readonly limit: string;
   /** It was never used since it was written. */
   readonly isUnused: boolean;
