@@ -429,8 +429,6 @@ function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Fl
     running.stored(flight);
     if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
     const bytes = parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
-    const { limits } = plan.settings();
-    if (limits) evicted(plan, folder.retain(limits.own, limits.whole));
     stored(call, meta.duration, bytes);
     return bytes;
   } catch (error) {
@@ -439,8 +437,10 @@ function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Fl
   }
 }
 
-function stored({ plan, key }: Call, duration: number, bytes: number): void {
+function stored({ plan, key, folder }: Call, duration: number, bytes: number): void {
   plan.stats.stores++;
+  const { limits } = plan.settings();
+  if (limits) evicted(plan, folder.retain(limits.own, limits.whole));
   if (isHeard("store")) emit({ type: "store", path: plan.path, version: plan.version, key, duration, bytes });
 }
 

@@ -94,12 +94,24 @@ for (const [kind, wrap] of [
       console.log(JSON.stringify({ before, full, after, errors: f.stats().errors, has: await f.has(300) }));`,
     );
     t.deepEqual(printed, {
-      before: [[1, 1000], [2, 100_000]],
-      full: [[1, 1000], [2, 100_000], [3, 200_000], [4, 200_000], [5, 300_000]],
-      after: [[6, 200_000], [6, 200_000]],
+      before: [
+        [1, 1000],
+        [2, 100_000],
+      ],
+      full: [
+        [1, 1000],
+        [2, 100_000],
+        [3, 200_000],
+        [4, 200_000],
+        [5, 300_000],
+      ],
+      after: [
+        [6, 200_000],
+        [6, 200_000],
+      ],
       errors: 3,
       has: false,
-    }); // biome-ignore format: a table
+    });
     t.is(warnings.length, 2, warnings.join("\n"));
     t.regex(warnings[0]!, /little space left/);
     t.regex(warnings[1]!, /entries cannot be written in .*ENOSPC/);

@@ -53,6 +53,7 @@ export class Ledger {
   catchUp(list: () => Iterable<[name: string, entry: Aged]>, temporary: () => string): void {
     if (!this.readOn()) {
       this.#write(new Map(list()), temporary());
+      this.readOn();
       // What was written while it was made is in neither: it is read from the directory once more, now that all note.
       for (const [name, entry] of list()) if (!this.index.has(name)) this.note(written(name, entry));
       this.readOn();

@@ -55,11 +55,15 @@ test.serial(
 
 const WRITER = (dir: string, from: number) => `
   import { createCache } from "permacache";
+  import { writeSync } from "node:fs";
   const f = createCache({ dir: ${JSON.stringify(dir)} }).permacache("two", { maxEntries: 500 })((x) => x);
-  console.log("ready");
+  writeSync(1, "ready\\n");
   process.stdin.once("data", () => {
-    for (let x = 0; x < 5000; x++) f(${from} + x);
-    console.log(JSON.stringify(f.stats()));
+    for (let x = 0; x < 5000; x++) {
+      f(${from} + x);
+      if (x % 25 === 24) writeSync(1, "wrote\\n"); // when the directory is looked at
+    }
+    writeSync(1, JSON.stringify(f.stats()));
     process.exit();
   });`;
 
@@ -68,45 +72,45 @@ test.serial(
   async (t) => {
     if (process.platform !== "linux") return t.pass("the processes are stopped to count; that is told by /proc");
     const dir = join(newDirectory(t), "cache");
-    const writers = [0, 1_000_000].map((from) => start(WRITER(dir, from)));
-    await Promise.all(writers.map(({ ready }) => ready));
-    for (const { child } of writers) child.stdin!.write("go\n");
-    const over = Promise.all(writers.map(({ ended }) => ended)).then(() => true);
     let samples = 0;
     let most = 0;
     // Both stand still while the directory is counted: what comes and goes meanwhile would be counted twice, or not.
-    for (let isOver = false; !isOver; isOver = await Promise.race([over, turn()])) {
+    const sample = () => {
       for (const { child } of writers) child.kill("SIGSTOP");
       while (!writers.every(({ child }) => isStill(child)));
-      const count = countIn(dir, "two");
-      for (const { child } of writers) child.kill("SIGCONT");
-      most = Math.max(most, count);
+      most = Math.max(most, countIn(dir, "two"));
       samples++;
-    }
+      for (const { child } of writers) child.kill("SIGCONT");
+    };
+    const writers = [0, 1_000_000].map((from) => start(WRITER(dir, from), sample));
+    t.teardown(() => {
+      for (const { child } of writers) child.kill("SIGKILL");
+    });
+    await Promise.all(writers.map(({ ready }) => ready));
+    for (const { child } of writers) child.stdin.write("go\n");
     for (const { ended } of writers) t.like(JSON.parse(await ended), { stores: 5000, errors: 0 });
     t.log(`at most ${most} entries in ${samples} samples, ${countIn(dir, "two")} at the end`);
-    t.true(samples > 20);
+    t.true(samples > 50);
     t.true(most <= 552);
     t.true(countIn(dir, "two") <= 551);
     t.true(most >= 450);
   },
 );
 
-function start(source: string) {
-  const child = spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["pipe", "pipe", "inherit"] });
+function start(source: string, onWritten: () => void) {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["pipe", "pipe", "ignore"] });
   let printed = "";
   const ready = new Promise<void>((resolve) => {
     child.stdout.on("data", (data) => {
       printed += data;
       if (printed.includes("ready\n")) resolve();
+      if (printed.endsWith("wrote\n")) onWritten();
     });
   });
-  const ended = new Promise<string>((resolve) => child.once("close", () => resolve(printed.replace("ready\n", ""))));
+  const ended = new Promise<string>((resolve) =>
+    child.once("close", () => resolve(printed.replaceAll(/(ready|wrote)\n/g, ""))),
+  );
   return { child, ready, ended };
-}
-
-function turn(): Promise<false> {
-  return new Promise((resolve) => setImmediate(() => resolve(false)));
 }
 
 /** Stopped, or over. */
