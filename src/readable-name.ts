@@ -27,10 +27,13 @@ export class ReadableName {
 const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])\./i;
 
 const LONGEST = 100;
+/** Characters of a key. */
+const READ = 6000;
 /** Hex digits; the entry holds its key in full. */
 export const HASH = 20;
 
 function argumentsOf(key: string): string[] {
+  if (key.length > READ) return [key.slice(0, LONGEST)]; // maybe too deep for the stack
   const named: unknown = JSON.parse(key);
   const values = typeof named === "object" && named !== null ? Object.values(named) : [named];
   return values.map((value) => (typeof value === "string" ? value : JSON.stringify(value)));

@@ -1,5 +1,16 @@
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -564,6 +575,42 @@ test("cachecache: a maximum size holds for primed values, too", (t) => {
   for (let i = 0; i < 10; i++) f.prime(i, i);
   t.is(files().length, 3);
 });
+
+for (const [what, line] of [
+  ["outside of it", "+ f/=1/../../../victim 1 0 0"],
+  ["behind a link in it", "+ f/=1/zz/victim 1 0 0"],
+]) {
+  test(`cachecache: a maximum size: whoever writes the directory cannot have a file removed ${what}`, (t) => {
+    const { dir, permacache } = newCache(t);
+    const outside = join(dir, "..");
+    writeFileSync(join(outside, "victim"), "precious");
+    const f = permacache("f", { maxEntries: 3 })((x: number) => x);
+    f(0);
+    symlinkSync(outside, join(dir, "f/=1/zz"));
+    appendFileSync(join(dir, "=_ledger"), `${line}\n`);
+    for (let i = 1; i < 10; i++) t.is(f(i), i);
+    t.is([...f.entries()].length, 3);
+    t.true(existsSync(join(outside, "victim")));
+  });
+}
+
+for (const line of [
+  "+ f/=1/aa/b.entry",
+  "+ f/=1/aa/b.entry 10",
+  "+ f/=1/aa/b.entry x y z",
+  "+ ",
+  "+ f/=1/aa/b.entry -1e9 0 0",
+]) {
+  const declare = ["+ ", "+ f/=1/aa/b.entry 10"].includes(line) ? test : test;
+  declare(`cachecache: a maximum size holds on where the ledger has a damaged line: ${line}`, (t) => {
+    const { dir, permacache } = newCache(t);
+    const f = permacache("f", { maxBytes: "10KB" })((x: number) => "x".repeat(3000 + x));
+    f(0);
+    appendFileSync(join(dir, "=_ledger"), `${line}\n`);
+    for (let i = 1; i < 10; i++) f(i);
+    t.true([...f.entries()].length <= 4);
+  });
+}
 
 test("cachecache: little free space warns", (t) => {
   // By a file system that says so; what it takes to be little is in free-space.test.ts.

@@ -8,13 +8,14 @@ const LITTLE_SHARE = 0.05;
 const PAUSE = 60_000;
 
 let isWarned = false;
-let lastLook = Number.NEGATIVE_INFINITY;
+/** By directory. */
+const lastLooks = new Map<string, number>();
 
 /** Warns, once in a process, where a file system that is written to has less than 1 GB or 5 % free. */
 export function warnOfLittleSpace(directory: string): void {
   const now = performance.now();
-  if (isWarned || now - lastLook < PAUSE) return;
-  lastLook = now;
+  if (isWarned || now - (lastLooks.get(directory) ?? Number.NEGATIVE_INFINITY) < PAUSE) return;
+  lastLooks.set(directory, now);
   try {
     const { bavail, blocks, bsize } = statfsSync(directory);
     const free = bavail * bsize;

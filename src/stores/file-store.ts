@@ -22,6 +22,7 @@ import { type Flow, wait } from "../flow.js";
 import { folderNames, type Identity, identityText, SOURCE } from "../identity.js";
 import { HASH, type ReadableName } from "../readable-name.js";
 import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
+import { ENTRY_FILE } from "./entry-file.js";
 import { dropContents, KEPT_FOLDER, keepContent, keptFileOf } from "./kept-contents.js";
 import { beyond, Ledger, written } from "./ledger.js";
 import type { Evicted, Folder, Listed, Mark, SeenFile, Store } from "./store.js";
@@ -172,6 +173,18 @@ function makeFolder(folder: string): void {
     if (codeOf(error) !== "EEXIST") throw error;
     isFolder(folder);
   }
+}
+
+/** Whether no part of the way to a file is a link, or missing. */
+function leadsThroughFolders(root: string, name: string): boolean {
+  let folder = root;
+  return name
+    .split("/")
+    .slice(0, -1)
+    .every((part) => {
+      folder = join(folder, part);
+      return lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    });
 }
 
 /** @throws StoreError where there is a link or a file in its place */
@@ -428,7 +441,9 @@ class FileFolder implements Folder {
     const { ledger } = this.#root;
     ledger.note(`- ${name}`);
     ledger.index.apply(`- ${name}`);
-    const file = join(this.#root.get()!, name);
+    const root = this.#root.get()!;
+    const file = join(root, name);
+    if (!leadsThroughFolders(root, name)) return false;
     try {
       unlinkSync(file);
     } catch (error) {
@@ -516,7 +531,7 @@ function shardsOf(folder: string): string[] {
 }
 
 function entriesOf(shard: string): string[] {
-  return namesIn(shard).filter((name) => /^([0-9a-f]{38}|.+_[0-9a-f]{20})\.entry$/.test(name));
+  return namesIn(shard).filter((name) => ENTRY_FILE.test(name));
 }
 
 function namesIn(folder: string): string[] {

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, renameSync, writeF
 import { codeOf } from "../files/io.js";
 import { pathOfFolder } from "../identity.js";
 import { type Aged, type AgeLimits, exceeded, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
+import { ENTRY_FILE } from "./entry-file.js";
 import type { Evicted } from "./store.js";
 
 /**
@@ -93,9 +94,17 @@ export class Ledger {
   }
 
   #write(entries: ReadonlyMap<string, Aged>, temporary: string): void {
+    // In the order of their age, then in that of their use: both are read from the order of the lines.
+    const all = [...entries];
+    const oldestFirst = all.toSorted(([, a], [, b]) => a.createdAt - b.createdAt);
+    const used = all
+      .filter(([, { createdAt, usedAt }]) => usedAt > createdAt)
+      .sort(([, a], [, b]) => a.usedAt - b.usedAt);
     let text = "";
-    const leastRecentFirst = [...entries].sort(([, a], [, b]) => a.usedAt - b.usedAt);
-    for (const [name, entry] of leastRecentFirst) text += `${written(name, entry)}\n`;
+    for (const [name, { bytes, createdAt }] of oldestFirst) {
+      text += `${written(name, { bytes, createdAt, usedAt: createdAt })}\n`;
+    }
+    for (const [name, { usedAt }] of used) text += `u ${name} ${usedAt}\n`;
     writeFileSync(temporary, text, { flag: "wx", mode: 0o600 });
     renameSync(temporary, this.#path);
   }
@@ -174,19 +183,25 @@ class Index {
     for (const name of [...this.#all.byUse.keys()]) this.#all.remove(name);
   }
 
+  /** A line that no writer of entries could have written is passed over: what it names is not to be trusted. */
   apply(line: string): void {
-    const [sign, name = "", ...numbers] = line.split(" ");
-    if (sign === "+") {
-      const [bytes, createdAt, usedAt] = numbers.map(Number);
-      const item = { name, bytes: bytes!, createdAt: createdAt!, usedAt: usedAt! };
-      for (const group of [this.#all, this.#group(name)]) group.add(item);
-    } else if (sign === "u") {
-      this.use(name, Number(numbers[0]));
-    } else if (sign === "-") {
-      for (const group of [this.#all, this.#group(name)]) group.remove(name);
-    } else if (sign === "c") {
+    const [sign, name = "", ...rest] = line.split(" ");
+    const numbers = rest.map(Number);
+    if (!numbers.every((number) => number >= 0 && Number.isFinite(number))) return;
+    if (sign === "c") {
       const group = this.#group(`${name}/`);
       for (const each of [...group.byUse.keys()]) if (each.startsWith(`${name}/`)) this.apply(`- ${each}`);
+      return;
+    }
+    if (!isEntryName(name)) return;
+    const [first, createdAt, usedAt] = numbers;
+    if (sign === "+" && usedAt !== undefined) {
+      const item = { name, bytes: first!, createdAt: createdAt!, usedAt };
+      for (const group of [this.#all, this.#group(name)]) group.add(item);
+    } else if (sign === "u" && first !== undefined) {
+      this.use(name, first);
+    } else if (sign === "-") {
+      for (const group of [this.#all, this.#group(name)]) group.remove(name);
     }
   }
 
@@ -226,6 +241,19 @@ class Index {
 
 export function beyond({ name, createdAt, usedAt }: Item, limit: keyof RetentionLimits): Beyond {
   return { name, path: pathOfFolder(groupOf(name)), limit, isUnused: createdAt === usedAt };
+}
+
+/** `a/b/=1/3f/....entry`, and nothing that leads elsewhere: who evicts deletes by this name. */
+function isEntryName(name: string): boolean {
+  const parts = name.split("/");
+  const [folder = "", shard = "", file = ""] = parts.slice(-3);
+  return (
+    parts.length > 3 &&
+    parts.every((part) => part !== "" && part !== "." && part !== "..") &&
+    /^=1(=|$)/.test(folder) &&
+    /^[0-9a-f]{2}$/.test(shard) &&
+    ENTRY_FILE.test(file)
+  );
 }
 
 /** `a/b` as a folder, for `a/b/=1/3f/....entry`, whatever the version. */
