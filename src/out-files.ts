@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { BindingError, OutFileMissingError, StoreError } from "./errors.js";
 import { digestOf, isSameStamp, isYoung, millisecondsOf, type Stamp, stampOf } from "./files/fingerprint.js";
 import { type Io, ioFor, syncIo } from "./files/io.js";
+import { pause } from "./files/pause.js";
 import { restoreFile } from "./files/restore-file.js";
 import { type Flow, run } from "./flow.js";
 
@@ -294,7 +295,7 @@ export function stampsBefore(asked: readonly Asked[]): Stamps {
   const stamps = stampsOf(asked);
   const now = Date.now();
   const isFresh = stamps.some((stamp) => stamp && now - millisecondsOf(stamp.ctime) < KERNEL_TICK);
-  if (isFresh) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, KERNEL_TICK);
+  if (isFresh) pause(KERNEL_TICK);
   return stamps;
 }
 

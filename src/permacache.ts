@@ -12,8 +12,8 @@ import { normalisedSource } from "./signature/normalise.js";
 import { readSignature, type Signature } from "./signature/parse.js";
 import type { Folder } from "./stores/store.js";
 import { subjectOf } from "./subjects.js";
+import { warnOnce } from "./trouble.js";
 import type { AnyFunction, Cache, CachedFunction, Permacache } from "./types.js";
-import { warn } from "./warnings.js";
 
 /**
  * The `permacache` of a cache. Options are checked and the function is read here, once; what follows trusts them.
@@ -196,19 +196,14 @@ function once<T>(make: () => T): () => T {
 }
 
 /** Two functions that share entries by mistake would serve each other's results. */
-function warnOfOtherSource(
-  { sources }: Home,
-  { identity, subject, warned }: Plan,
-  { name, source = "" }: Signature,
-): void {
-  const earlier = sources.get(identity);
+function warnOfOtherSource(home: Home, { identity, subject }: Plan, { name, source = "" }: Signature): void {
+  const earlier = home.sources.get(identity);
   if (source === "" || earlier === source) return;
-  sources.set(identity, source);
+  home.sources.set(identity, source);
   if (earlier === undefined || normalisedSource(earlier) === normalisedSource(source)) return;
-  if (sources.has(`${identity} warned`)) return;
-  sources.set(`${identity} warned`, "");
-  warned.add("source");
-  warn(
+  warnOnce(
+    home.warned(identity),
+    "source",
     `${subject}: two functions of different source share this path (the second is ${name}), and so their entries. Give one of them a path of its own, or a version.`,
     "ERR_PERMACACHE_PATH",
   );

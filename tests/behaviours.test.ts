@@ -28,7 +28,7 @@ import {
   UnkeyableValueError,
   withMode,
 } from "../src/index.js";
-import { failureOf, filesIn, newCache, newDirectory, warningsOf } from "./place.js";
+import { DAY, failureOf, filesIn, later, newCache, newDirectory, warningsOf } from "./place.js";
 import { evaluate } from "./signature/evaluate.js";
 
 // What the systems do that this one takes the place of, line by line; where they contradict each other, what this one
@@ -43,18 +43,6 @@ function program(source: string, env: NodeJS.ProcessEnv = {}): any {
   if (status !== 0 || stderr !== "") throw new Error(stderr);
   return JSON.parse(stdout);
 }
-
-/** Runs with the clock set forward. Serial tests only: there is one clock. */
-function later<T>(milliseconds: number, action: () => T): T {
-  const { now } = Date;
-  Date.now = () => now() + milliseconds;
-  try {
-    return action();
-  } finally {
-    Date.now = now;
-  }
-}
-const DAY = 24 * 60 * 60 * 1000;
 
 /** A function of x and y that counts how often it ran. */
 function counting(t: ExecutionContext, options: object = {}, cache: object = {}) {

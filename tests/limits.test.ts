@@ -2,19 +2,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { createCache, OptionError, withMode } from "../src/index.js";
-import { newCache, newDirectory, warningsOf } from "./place.js";
-
-/** Runs with the clock set forward. Serial tests only: there is one clock. */
-function later<T>(milliseconds: number, action: () => T): T {
-  const { now } = Date;
-  Date.now = () => now() + milliseconds;
-  try {
-    return action();
-  } finally {
-    Date.now = now;
-  }
-}
-const DAY = 24 * 60 * 60 * 1000;
+import { DAY, later, newCache, newDirectory, warningsOf } from "./place.js";
 
 test.serial("maxAge: an expired entry is a miss at once, and is replaced", (t) => {
   const { permacache, files } = newCache(t);

@@ -54,3 +54,17 @@ export async function failureOf(action: () => unknown): Promise<any> {
   }
   throw new Error("Nothing was thrown.");
 }
+
+/** Runs with the clock set forward. Serial tests only: there is one clock. */
+export function later<T>(milliseconds: number, action: () => T): T {
+  const { now } = Date;
+  Date.now = () => now() + milliseconds;
+  try {
+    return action();
+  } finally {
+    Date.now = now;
+  }
+}
+
+/** Milliseconds. */
+export const DAY = 24 * 60 * 60 * 1000;

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type Flow, wait } from "../flow.js";
 import { codeOf, type Io } from "./io.js";
+import { pause } from "./pause.js";
 
 const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
 
@@ -66,7 +67,7 @@ export function* renameInto(from: string, to: string, io: Io): Flow<boolean> {
       const code = codeOf(error);
       if (code === "ENOENT") return false;
       if (process.platform !== "win32" || attempt === 10 || !BUSY.includes(code)) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, attempt * 5);
+      pause(attempt * 5);
     }
   }
 }

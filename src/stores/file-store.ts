@@ -367,8 +367,12 @@ class FileFolder implements Folder {
 
   /** The name under which the ledger has the entry. */
   #known(digest: string, readable: ReadableName | undefined): string {
-    const names = this.#namesOf(digest, readable).map((name) => this.#inLedger(name));
-    return names.find((name) => this.#root.ledger.index.has(name)) ?? names[0]!;
+    const { index } = this.#root.ledger;
+    const [hash] = this.#namesOf(digest, undefined);
+    // The name for people is made of the key: not on every hit, where that is not needed.
+    if (!readable || index.has(this.#inLedger(hash))) return this.#inLedger(hash);
+    const forPeople = this.#inLedger(`${digest.slice(0, 2)}/${readable.file}`);
+    return readable.isPreferred || index.has(forPeople) ? forPeople : this.#inLedger(hash);
   }
 
   hasOfOtherSource(digest: string, readable?: ReadableName): boolean {

@@ -29,18 +29,17 @@ export class Ledger {
     this.#path = path;
   }
 
-  /** Appends a line, where there is a ledger. @returns whether there is */
-  note(line: string): boolean {
+  /** Appends a line, where there is a ledger. */
+  note(line: string): void {
     let fd: number;
     try {
       fd = openSync(this.#path, constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0));
     } catch (error) {
-      if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return false;
+      if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return;
       throw error;
     }
     try {
       writeSync(fd, `${line}\n`);
-      return true;
     } finally {
       closeSync(fd);
     }
