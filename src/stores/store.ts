@@ -11,8 +11,25 @@ import type { RetentionLimits, SizeLimits } from "../retention.js";
 export interface Store {
   /** Whether everything can be done without a promise. A sync function needs that. */
   readonly sync: boolean;
+  /** Where it is, for messages. */
+  readonly directory: string;
   /** The entries of one function; always the same object for one identity. Makes nothing on disk. */
   folder(identity: Identity): Folder;
+  /** Whether there is such a store. */
+  exists(): boolean;
+  /** The folders that are there, of a path or of all, in the order of the paths; those of one path one after the other. Makes nothing. */
+  folders(path?: string): AsyncIterable<StoredFolder>;
+  /** Removes the entries beyond the limits, of all paths, by a look at every entry. */
+  prune(limits: RetentionLimits): Evicted[];
+  /** A path for a new temporary file, on the same file system where that makes sense; goes when its process is gone. */
+  temporary(): string;
+  close(): Promise<void>;
+}
+
+/** A folder, as it was found in the store. */
+export interface StoredFolder {
+  readonly path: string;
+  readonly folder: Folder;
 }
 
 /** The entries of one function. Digests are 40 lower-case hex digits. Operations throw what the system throws. */
