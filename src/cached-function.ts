@@ -1,11 +1,16 @@
-import { abandon, answer, begin, type Call, evicted, find, metaOf, type Outcome, prime } from "./call.js";
+import { answer } from "./call.js";
 import { decodeEntry } from "./entry/entry.js";
 import { BindingError, PermacacheError, StoreError } from "./errors.js";
 import { codeOf } from "./files/io.js";
 import { type Flow, isThenable, run } from "./flow.js";
+import { begin, type Call } from "./keyed-call.js";
+import { find } from "./look-up.js";
 import { type CallSettings, checkLimits, checkOptions } from "./options.js";
 import { bytesKept, parseRecord } from "./out-files.js";
+import { metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
+import { abandon } from "./single-flight.js";
+import { evicted, prime } from "./store-result.js";
 import type { Folder, Listed } from "./stores/store.js";
 import { registerSubject } from "./subjects.js";
 import type { Limits, Stats } from "./types.js";
@@ -50,7 +55,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
         `${plan.subject}: the key needs a receiver (this), which its methods are not given. Use .with({ this: object }), or cacheOf(object.method, object).`,
       );
     }
-    return begin(plan, settings.this, args, settings);
+    return begin(plan, settings.this, args, settings.dir);
   }
   const folder = () => plan.folder(settings.dir ?? (typeof plan.dir === "string" ? plan.dir : undefined));
   const method =

@@ -5,7 +5,7 @@ import { compressionOf } from "./entry/compression.js";
 import { OptionError, type PermacacheError } from "./errors.js";
 import { MODES } from "./modes.js";
 import type { RetentionLimits } from "./retention.js";
-import type { EntryMeta, Limits, Mode } from "./types.js";
+import type { AbortSignalLike, EntryMeta, Limits, Mode, Progress } from "./types.js";
 
 /** What stands at a cache and at a function. */
 export interface SharedSettings {
@@ -36,12 +36,18 @@ export interface FunctionSettings extends SharedSettings {
   readonly validate?: ((value: any, meta: EntryMeta) => boolean) | undefined;
   readonly outFile?: string | readonly string[] | undefined;
   readonly keepOutFiles?: boolean | undefined;
+  readonly parallel?: string | readonly string[] | undefined;
+  readonly chunkSize?: number | undefined;
+  readonly concurrency?: number | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export interface CallSettings {
   readonly mode?: Mode | undefined;
   readonly dir?: string | undefined;
   readonly this?: unknown;
+  readonly signal?: AbortSignalLike | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 type Place = "cache" | "function" | "call";
@@ -131,19 +137,33 @@ const RULES: Readonly<Record<string, Rule>> = {
   source: { places: ofFunction, problem: ofType("boolean") },
   shouldStore: { places: ofFunction, problem: ofType("function") },
   validate: { places: ofFunction, problem: ofType("function") },
-  outFile: {
-    places: ofFunction,
+  outFile: { places: ofFunction, problem: namesProblem },
+  keepOutFiles: { places: ofFunction, problem: ofType("boolean") },
+  parallel: { places: ofFunction, problem: namesProblem },
+  chunkSize: { places: ofFunction, problem: wholeProblem },
+  concurrency: { places: ofFunction, problem: wholeProblem },
+  onProgress: { places: ["function", "call"], problem: ofType("function") },
+  this: { places: ["call"], problem: () => undefined },
+  signal: {
+    places: ["call"],
     problem: (value) => {
-      const names = Array.isArray(value) ? value : [value];
-      const areNames = names.length > 0 && names.every((name) => typeof name === "string" && name !== "");
-      return areNames && new Set(names).size === names.length
-        ? undefined
-        : "must be the name of a parameter, or an array of names";
+      const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignalLike>;
+      const isSignal = typeof aborted === "boolean" && typeof addEventListener === "function";
+      return isSignal ? undefined : "must be an AbortSignal: new AbortController().signal";
     },
   },
-  keepOutFiles: { places: ofFunction, problem: ofType("boolean") },
-  this: { places: ["call"], problem: () => undefined },
 };
+
+function namesProblem(value: unknown): string | undefined {
+  const names = Array.isArray(value) ? value : [value];
+  const areNames = names.length > 0 && names.every((name) => typeof name === "string" && name !== "");
+  const areDistinct = areNames && new Set(names).size === names.length;
+  return areDistinct ? undefined : "must be the name of a parameter, or an array of names";
+}
+
+function wholeProblem(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) && (value as number) > 0 ? undefined : "must be a whole number of at least 1";
+}
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

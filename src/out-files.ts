@@ -55,8 +55,10 @@ export interface OutRecord {
 /** Paths remembered for an out file. */
 const MOST = 16;
 
+export const NO_RECORD: OutRecord = { written: {}, kept: {} };
+
 export function parseRecord(text: string): OutRecord {
-  return text === "" ? { written: {}, kept: {} } : (JSON.parse(text) as OutRecord);
+  return text === "" ? NO_RECORD : (JSON.parse(text) as OutRecord);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { context } from "./context.js";
 import type { Scope } from "./modes.js";
+import type { Folder } from "./stores/store.js";
 
 /**
  * One running computation, which other calls of the same key in this process may join instead of computing.
@@ -108,4 +109,43 @@ export class Running<T> {
   abandon(): void {
     for (const flight of this.#flights) this.#outdated.add(flight);
   }
+}
+
+// ---- by folder and digest ----
+
+const runningByFolder = new WeakMap<Folder, Map<string, Running<any>>>();
+
+function runningIn(folder: Folder): Map<string, Running<any>> {
+  let all = runningByFolder.get(folder);
+  if (!all) {
+    all = new Map();
+    runningByFolder.set(folder, all);
+  }
+  return all;
+}
+
+/** The computations of a key that run in this process. */
+export function runningOf<T>(folder: Folder, digest: string): Running<T> | undefined {
+  return runningIn(folder).get(digest);
+}
+
+/** Makes a computation known. @returns the computations of its key */
+export function takeOff<T>(folder: Folder, digest: string, flight: Flight<T>): Running<T> {
+  const running = runningOf<T>(folder, digest) ?? new Running<T>();
+  runningIn(folder).set(digest, running);
+  running.begin(flight);
+  return running;
+}
+
+/** A computation is over. */
+export function touchDown(folder: Folder, digest: string, flight: Flight<any>): void {
+  const running = runningOf(folder, digest);
+  running?.end(flight);
+  if (running?.isEmpty) runningIn(folder).delete(digest);
+}
+
+/** Nobody joins the running computations of a key (or of all) from now on, and they store nothing. */
+export function abandon(folder: Folder, digest?: string): void {
+  const all = runningIn(folder);
+  for (const running of digest === undefined ? all.values() : [all.get(digest)]) running?.abandon();
 }

@@ -150,6 +150,9 @@ export interface CacheOptions extends SharedOptions {
   dir?: string | undefined;
 }
 
+type NameOf<Args> = keyof Args & string;
+type OneOrMore<T> = T | readonly T[];
+
 /**
  * Options of a function.
  * @typeParam Args its parameters by name, to have names and values checked: `permacache<{ x: number }>(path, options)`
@@ -180,7 +183,7 @@ export interface Options<Args = Plain, Value = any> extends SharedOptions {
    * Parameters that are paths (or file URLs) the function writes. They are not in the key. A call is served while, for
    * each that it gives, a file that it wrote or was given still holds: that one is copied to the path.
    */
-  outFile?: (keyof Args & string) | readonly (keyof Args & string)[] | undefined;
+  outFile?: OneOrMore<NameOf<Args>> | undefined;
   /** Adds the function's own source to its identity, normalised over its syntax tree: an edited body has other entries. Default: `false`. */
   source?: boolean | undefined;
   /** Whether a result is kept. Default: all that can be stored. */
@@ -189,12 +192,44 @@ export interface Options<Args = Plain, Value = any> extends SharedOptions {
   validate?: ((value: Value, meta: EntryMeta) => boolean) | undefined;
   /** Keeps the content of out files in the cache, too: a hit survives the deletion of every file outside. Default: `false`. */
   keepOutFiles?: boolean | undefined;
+  /**
+   * Parameters that are equally long sequences (arrays, strings, typed arrays, other iterables): the function returns an
+   * array with a result for each element, and each has an entry of its own. Only missing elements reach the function.
+   */
+  parallel?: OneOrMore<NameOf<Args>> | undefined;
+  /** Of a batch: the function is called for at most so many elements at once, and what it gives is stored each time. Default: all. */
+  chunkSize?: number | undefined;
+  /** Of a batch of an async function: chunks that are computed at the same time. Default: 1. */
+  concurrency?: number | undefined;
+  /** Of a batch: told when it was looked up, and after each chunk. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** How far a batch is, in elements. */
+export interface Progress {
+  /** Those that have their result. */
+  readonly done: number;
+  /** Those of them that were served. */
+  readonly cached: number;
+  readonly total: number;
+}
+
+/** The part of an AbortSignal that is used: no types of the DOM or of Node are needed. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /** Options of a call: `f.with(overrides)(...args)`. */
 export interface Overrides {
   mode?: Mode | undefined;
   dir?: string | undefined;
+  /** Stops before the function is run, for a batch before the next chunk: the call fails with the reason, what is done is kept. */
+  signal?: AbortSignalLike | undefined;
+  /** Of a batch: told when it was looked up, and after each chunk. */
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 // ---- events ----
@@ -307,8 +342,38 @@ export type KeywordsCall<F extends AnyFunction, Args = Plain> = (
   named: KwNames<F, Args>,
 ) => ReturnType<F>;
 
+// ---- batches ----
+
+type Element<F extends AnyFunction> = Result<F> extends readonly (infer E)[] ? E : never;
+
+/** As `Management`, with an answer for each element where a method takes a call. */
+export interface BatchManagement<F extends AnyFunction, Args = Plain>
+  extends Omit<Management<F, Args>, "key" | "has" | "peek" | "detail" | "delete" | "with"> {
+  key(...args: CallArguments<F, Args>): string[];
+  has(...args: CallArguments<F, Args>): Like<F, boolean[]>;
+  peek(...args: CallArguments<F, Args>): Like<F, (Peek<Element<F>> | undefined)[]>;
+  detail(...args: CallArguments<F, Args>): Like<F, Detail<Element<F>>[]>;
+  delete(...args: CallArguments<F, Args>): Like<F, boolean[]>;
+  with(overrides: Overrides): BatchFunction<F, Args>;
+  with<T>(overrides: Overrides & { this: T }): BatchFunction<OmitThisParameter<F>, Args>;
+}
+export type BatchFunction<F extends AnyFunction, Args = Plain> = KwCall<F, Args> & F & BatchManagement<F, Args>;
+
+/** @typeParam Value of an element */
+export interface BatchWrap<Args = Plain, Value = any, Fn extends AnyFunction = AnyFunction> {
+  <F extends Fn & Returning<readonly Value[]>>(fn: F, context?: undefined): BatchFunction<F, Args>;
+  <This, F extends Fn & ((this: This, ...args: any) => readonly Value[] | PromiseLike<readonly Value[]>)>(
+    method: F,
+    context: ClassMethodDecoratorContext<This, F>,
+  ): F;
+}
+
 /** `permacache(path, options)(fn)`, also as a decorator of methods. */
 export interface Permacache<Fn extends AnyFunction = AnyFunction> {
+  <Args extends Plain = Plain, Value = any>(
+    path: string,
+    options: Options<NoInfer<Args>, Value> & { parallel: OneOrMore<NameOf<NoInfer<Args>>> },
+  ): BatchWrap<Args, Value, Fn>;
   <Args extends Plain = Plain, Value = any>(
     path: string,
     options: Options<NoInfer<Args>, Value> & { keywords: true },

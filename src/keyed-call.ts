@@ -1,0 +1,87 @@
+import { sha256 } from "#sha256";
+import { StoreError, UnkeyableValueError } from "./errors.js";
+import { type Asked, askedFor, NO_RECORD, type OutRecord } from "./out-files.js";
+import type { Plan } from "./plan.js";
+import { ReadableName } from "./readable-name.js";
+import { type Bound, byName } from "./signature/bind.js";
+import type { Folder } from "./stores/store.js";
+
+/** A call that is bound and keyed; of a batch, the call for one element. */
+export interface Call {
+  readonly plan: Plan;
+  /** Canonical JSON. */
+  readonly key: string;
+  readonly digest: string;
+  readonly readable: ReadableName;
+  readonly folder: Folder;
+  /** The out files that it asks for. */
+  readonly out: readonly Asked[];
+  /** It holds them: nobody else of this process writes to them. Always true without out files. */
+  holds: boolean;
+  /** What the entry says of out files, where there was one that could not be served. */
+  record: OutRecord;
+  /** Other code ran since the key was taken. */
+  waited: boolean;
+  /** The store was looked at, and no other computation was waited for since. */
+  isLookedUp: boolean;
+  /** When the function was about to start, the arguments still had this key. */
+  isSame: boolean;
+  /** Why there was no hit, for those who listen. */
+  missed: string;
+}
+
+/** A call with what the function is to be given. */
+export interface BoundCall extends Call {
+  readonly self: unknown;
+  /** As they were passed. */
+  readonly args: readonly unknown[];
+  readonly bound: Bound;
+}
+
+/** Binds the call as the language would, and makes its key. */
+export function begin(plan: Plan, self: unknown, args: readonly unknown[], dir: string | undefined): BoundCall {
+  const bound = plan.binder.bind(args);
+  const key = keyed(plan, () => plan.callKey(bound.values, self));
+  const folder = plan.folder(dir ?? directoryOf(plan, bound.values));
+  const out = plan.outParameters.length === 0 ? NONE : askedFor(plan.subject, plan.outParameters, bound.values);
+  const digest = digestOf(key);
+  const readable = new ReadableName(plan.path, key, digest, plan.settings().naming === "readable");
+  const state = { holds: out.length === 0, record: NO_RECORD, waited: false, isLookedUp: false, isSame: true, missed: "refresh" };
+  return { plan, self, args, bound, key, digest, readable, folder, out, ...state };
+}
+
+/** The call for one element of a batch. */
+export function beginElement(plan: Plan, key: string, folder: Folder): Call {
+  const digest = digestOf(key);
+  const readable = new ReadableName(plan.path, key, digest, plan.settings().naming === "readable");
+  const state = { holds: true, record: NO_RECORD, waited: false, isLookedUp: false, isSame: true, missed: "refresh" };
+  return { plan, key, digest, readable, folder, out: NONE, ...state };
+}
+
+/** @throws UnkeyableValueError, which says of which function */
+export function keyed<T>({ subject }: Plan, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof UnkeyableValueError)) throw error;
+    throw new UnkeyableValueError(
+      `${subject}: ${error.message}`,
+      error.cause === undefined ? {} : { cause: error.cause },
+    );
+  }
+}
+
+const NONE: readonly Asked[] = [];
+
+/** 160 bits: names stay short, and an entry holds its key in full. */
+export function digestOf(key: string): string {
+  return sha256(key).slice(0, 40);
+}
+
+/** A function that gives something falsy means the directory of the cache. */
+export function directoryOf({ dir, binder, subject }: Plan, values: readonly unknown[]): string | undefined {
+  if (typeof dir !== "function") return dir;
+  const given = dir(byName(binder.names, values)) || undefined;
+  if (given === undefined || typeof given === "string") return given;
+  throw new StoreError(`${subject}: the option "dir" gave ${typeof given} instead of the path of a directory.`);
+}

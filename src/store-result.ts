@@ -1,0 +1,128 @@
+import { encodeValue, type Payload } from "./entry/codecs.js";
+import { encodeEntry } from "./entry/entry.js";
+import { emit, isHeard } from "./events.js";
+import type { Flow } from "./flow.js";
+import type { Call } from "./keyed-call.js";
+import { assertSync } from "./look-up.js";
+import { recordOutFiles } from "./out-file-calls.js";
+import { assertWritten, bytesKept, contentsOf, NO_RECORD, textOf } from "./out-files.js";
+import type { Outcome } from "./outcome.js";
+import type { Plan } from "./plan.js";
+import { abandon, Flight, runningOf, takeOff, touchDown } from "./single-flight.js";
+import type { Evicted, Mark } from "./stores/store.js";
+import { reportStorage, reportValue, warnOnce } from "./trouble.js";
+
+/** Where the result of a call is stored, and what follows from that. */
+
+/** `undefined` where the result will not be stored. */
+export function markFor({ plan, folder }: Call): Mark | undefined {
+  try {
+    return folder.mark();
+  } catch (error) {
+    reportStorage(plan, folder, "written", error);
+    return undefined;
+  }
+}
+
+export function shouldStore(plan: Plan, value: unknown): boolean {
+  const kept = plan.shouldStore ? plan.shouldStore(value) : true;
+  assertSync(plan, "shouldStore", kept);
+  return kept;
+}
+
+export function encode(plan: Plan, value: unknown): Payload | undefined {
+  const { codec, compress } = plan.settings();
+  try {
+    return encodeValue(value, codec, compress);
+  } catch (error) {
+    reportValue(plan, error);
+    return undefined;
+  }
+}
+
+export type Meta = Pick<Outcome, "async" | "createdAt" | "duration">;
+
+function entryOf({ plan, key }: Call, payload: Payload, meta: Meta, record = ""): Uint8Array[] {
+  return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source, record }, payload);
+}
+
+/** @returns the bytes stored, 0 where it was not */
+export function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Flight<any>): Flow<number> {
+  try {
+    return yield* publish(call, payload, meta, mark, flight, call.plan.async || flight.canBeJoined);
+  } catch (error) {
+    reportStorage(call.plan, call.folder, "written", error);
+    return 0;
+  }
+}
+
+/** @throws what the system throws */
+function* publish(
+  call: Call,
+  payload: Payload,
+  meta: Meta,
+  mark: Mark,
+  flight: Flight<any>,
+  canWait: boolean,
+): Flow<number> {
+  const { plan, folder, digest } = call;
+  const running = runningOf(folder, digest)!;
+  const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, canWait);
+  if (!record) return 0;
+  const parts = entryOf(call, payload, meta, textOf(record));
+  const isCurrent = () => running.mayStore(flight);
+  if (!(yield* folder.publish(digest, parts, mark, isCurrent, canWait, call.readable))) return 0;
+  running.stored(flight);
+  if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
+  const bytes = parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
+  stored(call, meta.duration, bytes);
+  return bytes;
+}
+
+function stored({ plan, key, folder }: Call, duration: number, bytes: number): void {
+  plan.stats.stores++;
+  const { limits } = plan.settings();
+  if (limits) evicted(plan, folder.retain(limits.own, limits.whole));
+  if (isHeard("store")) emit({ type: "store", path: plan.path, version: plan.version, key, duration, bytes });
+}
+
+/** Tells of entries that were removed because of limits. */
+export function evicted(plan: Plan, gone: readonly Evicted[]): readonly Evicted[] {
+  for (const { path, limit, isUnused } of gone) {
+    plan.evictedUnused = isUnused ? plan.evictedUnused + 1 : 0;
+    if (isHeard("evict")) emit({ type: "evict", path, reason: limit });
+  }
+  if (plan.evictedUnused >= THRASHING && plan.stats.hits === 0) {
+    warnOnce(
+      plan.warned,
+      "thrashing",
+      `${plan.subject}: the last ${plan.evictedUnused} entries that had to go were never used (${plan.stats.stores} stored, no hit). The cache is too small to be of use: raise ${gone.at(-1)?.limit ?? "its limits"}.`,
+    );
+  }
+  return gone;
+}
+
+/** Entries that went without ever having been used, one after the other, until that is worth a warning. */
+const THRASHING = 100;
+
+/**
+ * Stores a value for a call, as if it had been computed.
+ * @throws StoreError where it cannot be stored
+ */
+export function* prime(call: Call, value: unknown): Flow<void> {
+  const { plan, folder, digest } = call;
+  const { codec, compress } = plan.settings();
+  const payload = encodeValue(value, codec, compress);
+  abandon(folder, digest);
+  const flight = new Flight<any>(undefined, true);
+  takeOff(folder, digest, flight);
+  try {
+    const mark = folder.mark();
+    assertWritten(plan.subject, call.out, []);
+    const meta = { async: plan.async, createdAt: Date.now(), duration: 0 };
+    yield* publish(call, payload, meta, mark, flight, plan.async);
+  } finally {
+    flight.fail(undefined);
+    touchDown(folder, digest, flight);
+  }
+}
