@@ -1,7 +1,7 @@
+import { answerBatch, beginBatch, callAt, resultsOf } from "./batch.js";
 import { answer } from "./call.js";
 import { decodeEntry } from "./entry/entry.js";
-import { BindingError, PermacacheError, StoreError } from "./errors.js";
-import { codeOf } from "./files/io.js";
+import { BindingError } from "./errors.js";
 import { type Flow, isThenable, run } from "./flow.js";
 import { begin, type Call } from "./keyed-call.js";
 import { find } from "./look-up.js";
@@ -13,6 +13,7 @@ import { abandon } from "./single-flight.js";
 import { evicted, prime } from "./store-result.js";
 import type { Folder, Listed } from "./stores/store.js";
 import { registerSubject } from "./subjects.js";
+import { storeTrouble } from "./trouble.js";
 import type { Limits, Stats } from "./types.js";
 
 /** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */
@@ -25,15 +26,31 @@ function invoke<T>(plan: Plan, flow: Flow<T>): T | Promise<T> {
   }
 }
 
-function valueOf(plan: Plan, outcome: Outcome): unknown {
-  return outcome.hit && outcome.async && !plan.async ? Promise.resolve(outcome.value) : outcome.value;
+function callOne(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): unknown {
+  const answered = invoke(plan, answer(plan, self, args, settings));
+  if (isThenable(answered)) return answered.then(({ value }) => value);
+  return isPromised(plan, answered) ? Promise.resolve(answered.value) : answered.value;
+}
+
+function callBatch(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): unknown {
+  let isOnePromised = false;
+  const pick = (outcome: Outcome) => {
+    isOnePromised ||= isPromised(plan, outcome);
+    return outcome.value;
+  };
+  const answered = invoke(plan, answerBatch(plan, self, args, settings, pick));
+  return isOnePromised ? Promise.resolve(answered) : answered;
+}
+
+/** Of a function that gave a promise, and does not say that it always does: a hit is one, too. */
+function isPromised(plan: Plan, { hit, async }: Outcome): boolean {
+  return hit && async && !plan.async;
 }
 
 export function createCachedFunction(plan: Plan, settings: CallSettings = {}): Function {
+  const call = plan.batch ? callBatch : callOne;
   const cached = function (this: unknown, ...args: unknown[]): unknown {
-    const self = "this" in settings ? settings.this : this;
-    const answered = invoke(plan, answer(plan, self, args, settings));
-    return isThenable(answered) ? answered.then((outcome) => outcome.value) : valueOf(plan, answered);
+    return call(plan, "this" in settings ? settings.this : this, args, settings);
   };
   const management = managementOf(plan, settings);
   for (const key of Reflect.ownKeys(plan.fn)) {
@@ -48,15 +65,44 @@ export function createCachedFunction(plan: Plan, settings: CallSettings = {}): F
 }
 
 function managementOf(plan: Plan, settings: CallSettings) {
-  /** The call that a method asks about. */
-  function callOf(args: readonly unknown[]): Call {
+  function assertReceiver(): void {
     if (plan.keysThis && !("this" in settings)) {
       throw new BindingError(
         `${plan.subject}: the key needs a receiver (this), which its methods are not given. Use .with({ this: object }), or cacheOf(object.method, object).`,
       );
     }
-    return begin(plan, settings.this, args, settings.dir);
   }
+
+  /** The calls that a method asks about, and for each of its answers which of them: of a batch, one for each element. */
+  function callsOf(args: readonly unknown[]): {
+    readonly calls: readonly Call[];
+    readonly positions: readonly number[];
+  } {
+    assertReceiver();
+    if (!plan.batch) return { calls: [begin(plan, settings.this, args, settings.dir).call], positions: [0] };
+    const batch = beginBatch(plan, settings.this, args, settings.dir);
+    return { calls: batch.elements.map((_, position) => callAt(batch, position)), positions: batch.positions };
+  }
+
+  /** The answer of a method: for a batch, one for each element. */
+  function told<T>(answers: readonly T[]): T | readonly T[] {
+    return plan.batch ? answers : answers[0]!;
+  }
+
+  /** Asks about each call; equal elements have one answer. */
+  const about = <T>(ask: (call: Call) => Flow<T>) =>
+    function* (...args: unknown[]): Flow<T | readonly T[]> {
+      const { calls, positions } = callsOf(args);
+      const answers: T[] = [];
+      for (const call of calls) answers.push(yield* ask(call));
+      return told(positions.map((position) => answers[position]!));
+    };
+
+  function detailOf({ value, hit, key, createdAt, duration, source, outFiles }: Outcome) {
+    const sameSource = source !== "" && source === plan.source;
+    return { value, hit, key, createdAt: new Date(createdAt), duration, sameSource, ...(outFiles && { outFiles }) };
+  }
+
   const folder = () => plan.folder(settings.dir ?? (typeof plan.dir === "string" ? plan.dir : undefined));
   const method =
     <A extends unknown[], T>(flow: (...args: A) => Flow<T>) =>
@@ -71,35 +117,45 @@ function managementOf(plan: Plan, settings: CallSettings) {
     try {
       return yield* flow;
     } catch (error) {
-      throw storeTrouble(plan, folder(), error);
+      throw storeTrouble(plan.subject, folder().location, error);
     }
   }
 
   return {
     original: plan.fn,
-    key: (...args: unknown[]): string => callOf(args).key,
-    has: method(function* (...args: unknown[]) {
-      return (yield* find(callOf(args))) !== undefined;
-    }),
-    peek: method(function* (...args: unknown[]) {
-      const found = yield* find(callOf(args));
-      return found && { value: found.value, ...metaOf(found) };
-    }),
+    key: (...args: unknown[]): string | readonly string[] => {
+      const { calls, positions } = callsOf(args);
+      return told(positions.map((position) => calls[position]!.key));
+    },
+    has: method(
+      about(function* (call) {
+        return (yield* find(call)) !== undefined;
+      }),
+    ),
+    peek: method(
+      about(function* (call) {
+        const found = yield* find(call);
+        return found && { value: found.value, ...metaOf(found) };
+      }),
+    ),
     detail: method(function* (...args: unknown[]) {
-      const key = callOf(args).key;
-      const outcome = yield* answer(plan, settings.this, args, settings);
-      const { value, hit, createdAt, duration, source, outFiles } = outcome;
-      const sameSource = source !== "" && source === plan.source;
-      return { value, hit, key, createdAt: new Date(createdAt), duration, sameSource, ...(outFiles && { outFiles }) };
+      assertReceiver();
+      if (plan.batch) return yield* answerBatch(plan, settings.this, args, settings, detailOf);
+      const { key } = begin(plan, settings.this, args, settings.dir).call; // also where the mode makes none
+      return detailOf({ ...(yield* answer(plan, settings.this, args, settings)), key });
     }),
-    // biome-ignore lint/correctness/useYield: a flow, as the others
-    delete: managing(function* (...args: unknown[]) {
-      const call = callOf(args);
-      abandon(call.folder, call.digest);
-      return call.folder.remove(call.digest, call.readable);
-    }),
+    delete: managing(
+      // biome-ignore lint/correctness/useYield: a flow, as the others
+      about(function* ({ folder, digest, readable }) {
+        abandon(folder, digest);
+        return folder.remove(digest, readable);
+      }),
+    ),
     prime: managing(function* (value: unknown, ...args: unknown[]) {
-      yield* prime(callOf(args), value);
+      const { calls, positions } = callsOf(args);
+      const values = plan.batch ? resultsOf(plan, value, positions.length, "prime was given") : [value];
+      const firsts = new Map(positions.map((position, at) => [position, at] as const).reverse());
+      for (const [position, call] of calls.entries()) yield* prime(call, values[firsts.get(position)!]);
     }),
     clear: managing(function* () {
       abandon(folder());
@@ -134,7 +190,7 @@ function* entriesSync(plan: Plan, folder: Folder) {
   try {
     for (const group of listed(plan, folder)) yield* group.map(metaOf);
   } catch (error) {
-    throw storeTrouble(plan, folder, error);
+    throw storeTrouble(plan.subject, folder.location, error);
   }
 }
 
@@ -145,12 +201,6 @@ async function* entriesAsync(plan: Plan, folder: Folder) {
       await new Promise((resolve) => setImmediate(resolve)); // others have their turn
     }
   } catch (error) {
-    throw storeTrouble(plan, folder, error);
+    throw storeTrouble(plan.subject, folder.location, error);
   }
-}
-
-/** What the system says becomes a StoreError; any other error stays what it is. */
-function storeTrouble({ subject }: Plan, { location }: Folder, error: unknown): unknown {
-  if (error instanceof PermacacheError || codeOf(error) === "" || !("syscall" in (error as object))) return error;
-  return new StoreError(`${subject}: ${location}: ${(error as Error).message}.`, { cause: error });
 }

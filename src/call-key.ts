@@ -6,8 +6,20 @@ import { byName } from "./signature/bind.js";
 /** The option `keyFunction`: a transform per parameter (and `this`), or one function of all bound arguments. */
 export type KeyFunctions = Readonly<Record<string, KeyFunction | undefined>> | ((bound: any) => unknown);
 
-/** The key text of a call: bound values by their index among the names, and the receiver. */
-export type CallKey = (values: readonly unknown[], self: unknown) => string;
+export interface CallKey {
+  /** The key text of a call: bound values by their index among the names, and the receiver. */
+  of(values: readonly unknown[], self: unknown): string;
+  /**
+   * The key texts of calls that differ in a few values; what they have in common is made into text once.
+   * @param varying the indices of those values
+   * @returns the key text for such values, in the same order; `at` is their place, for messages
+   */
+  elements(
+    values: readonly unknown[],
+    self: unknown,
+    varying: readonly number[],
+  ): (elements: readonly unknown[], at: number) => string;
+}
 
 interface Part {
   readonly name: string;
@@ -37,19 +49,44 @@ export function createCallKey(
     .filter(({ name }) => !excluded.has(name));
   if (Object.hasOwn(keyFunction, "this")) parts.push(partOf("this", -1, keyFunction));
   parts.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return (values, self) => {
-    let text = "";
-    let isEscaped = false;
-    for (const { name, index, label, transform } of parts) {
-      const value = index < 0 ? self : values[index];
-      const keyed =
-        transform === undefined ? (value === undefined ? leftOut : value) : transformed(name, transform, value);
-      if (keyed === leftOut) continue;
-      text += (text === "" ? "" : ",") + label + canonicalArgument(name, keyed);
-      if (name === "$type") isEscaped = true; // as any object with that property
-    }
-    return isEscaped ? `{"$type":"object","value":{${text}}}` : `{${text}}`;
+  const typed = parts.findIndex(({ name }) => name === "$type");
+  return {
+    of(values, self) {
+      let text = "";
+      let isEscaped = false;
+      for (const part of parts) {
+        const added = textOf(part, part.index < 0 ? self : values[part.index], part.name);
+        if (added === "") continue;
+        text += text === "" ? added : `,${added}`;
+        if (part.name === "$type") isEscaped = true;
+      }
+      return objectOf(text, isEscaped);
+    },
+    elements(values, self, varying) {
+      const texts = parts.map((part) => {
+        const at = part.index < 0 ? -1 : varying.indexOf(part.index);
+        return at < 0 ? textOf(part, part.index < 0 ? self : values[part.index], part.name) : { part, at };
+      });
+      return (elements, place) => {
+        const all = texts.map((text) => {
+          return typeof text === "string" ? text : textOf(text.part, elements[text.at], `${text.part.name}[${place}]`);
+        });
+        return objectOf(all.filter((text) => text !== "").join(","), typed >= 0 && all[typed] !== "");
+      };
+    },
   };
+}
+
+/** `"x":2`; nothing where it is left out. @param place for messages */
+function textOf({ label, transform }: Part, value: unknown, place: string): string {
+  const keyed =
+    transform === undefined ? (value === undefined ? leftOut : value) : transformed(place, transform, value);
+  return keyed === leftOut ? "" : label + canonicalArgument(place, keyed);
+}
+
+/** @param isEscaped it has a property `$type`, as any object may */
+function objectOf(text: string, isEscaped: boolean): string {
+  return isEscaped ? `{"$type":"object","value":{${text}}}` : `{${text}}`;
 }
 
 function partOf(name: string, index: number, keyFunction: Readonly<Record<string, KeyFunction | undefined>>): Part {
@@ -72,10 +109,20 @@ function wholeCallKey(
   keyFunction: (bound: any) => unknown,
   excluded: ReadonlySet<string>,
 ): CallKey {
-  return (values) => {
+  const keyOf = (values: readonly unknown[]) => {
     const bound = byName(names, values);
     for (const name of excluded) delete bound[name];
     return canonicalJson(keyFunction(bound));
+  };
+  return {
+    of: keyOf,
+    elements(values, _self, varying) {
+      return (elements) => {
+        const own = [...values];
+        for (const [i, index] of varying.entries()) own[index] = elements[i];
+        return keyOf(own);
+      };
+    },
   };
 }
 

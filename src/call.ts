@@ -1,7 +1,7 @@
 import { type Job, obtain } from "./compute.js";
 import { CacheMissError } from "./errors.js";
 import { type Flow, isThenable, wait } from "./flow.js";
-import { type BoundCall, begin, type Call } from "./keyed-call.js";
+import { type BoundCall, begin, type Call, keyed } from "./keyed-call.js";
 import { consult, type Terms } from "./look-up.js";
 import { scopeOf } from "./modes.js";
 import type { CallSettings } from "./options.js";
@@ -19,10 +19,10 @@ import type { Plan } from "./plan.js";
  */
 export function* answer(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): Flow<Outcome> {
   const terms = termsOf(plan, settings);
-  if (terms.mode === "bypass") return yield* bypass(plan, self, args);
-  const call = begin(plan, self, args, settings.dir);
-  if (call.out.length === 0) return yield* answerKeyed(call, terms, settings);
-  return yield* holding(call, () => answerKeyed(call, terms, settings));
+  if (terms.mode === "bypass") return yield* uncached(plan, self, plan.binder.bind(args).args);
+  const begun = begin(plan, self, args, settings.dir);
+  if (begun.call.out.length === 0) return yield* answerKeyed(begun, terms, settings);
+  return yield* holding(begun.call, () => answerKeyed(begun, terms, settings));
 }
 
 /** The narrowest mode: of the call, of a scope, else of the function. */
@@ -31,7 +31,8 @@ export function termsOf(plan: Plan, settings: CallSettings): Terms {
   return { mode: settings.mode ?? scope?.mode ?? plan.settings().mode, scope };
 }
 
-function* answerKeyed(call: BoundCall, terms: Terms, settings: CallSettings): Flow<Outcome> {
+function* answerKeyed(begun: BoundCall, terms: Terms, settings: CallSettings): Flow<Outcome> {
+  const { call } = begun;
   const served = yield* consult(call, terms);
   if (served) return served;
   assertMayCompute(call, terms);
@@ -39,11 +40,11 @@ function* answerKeyed(call: BoundCall, terms: Terms, settings: CallSettings): Fl
   const job: Job = {
     ...terms,
     plan: call.plan,
-    self: call.self,
+    self: begun.self,
     signal: settings.signal,
     chunkSize: 1,
     concurrency: 1,
-    argsFor: () => (call.waited ? boundAgain(call) : call.bound.args),
+    argsFor: () => (call.waited ? boundAgain(begun) : begun.bound.args),
     resultsOf: (value) => [value],
     settle: (_call, settled) => {
       outcome = settled;
@@ -55,10 +56,10 @@ function* answerKeyed(call: BoundCall, terms: Terms, settings: CallSettings): Fl
 }
 
 /** The function starts later than the key was taken: what it gets now may have another one. */
-function boundAgain(call: BoundCall): unknown[] {
-  const { plan, self, args, key } = call;
+function boundAgain({ call, self, args }: BoundCall): unknown[] {
+  const { plan, key } = call;
   const bound = plan.binder.bind(args);
-  call.isSame = plan.callKey(bound.values, self) === key;
+  call.isSame = keyed(plan, () => plan.callKey.of(bound.values, self)) === key;
   return bound.args;
 }
 
@@ -74,9 +75,10 @@ export function assertMayCompute(call: Call, { mode }: Terms): void {
   );
 }
 
-function* bypass(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outcome> {
+/** Runs the function, and nothing else. @param args what it receives */
+export function* uncached(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outcome> {
   const start = performance.now();
-  const result = plan.fn.apply(self, plan.binder.bind(args).args);
+  const result = plan.fn.apply(self, args);
   const value = isThenable(result) ? yield* wait(result) : result;
   const now = { createdAt: Date.now(), duration: performance.now() - start };
   return { value, hit: false, key: "", async: value !== result, ...now, source: plan.source, bytes: 0 };

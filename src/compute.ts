@@ -1,6 +1,7 @@
+import { type ChunkOptions, inChunks, throwIfAborted } from "./chunks.js";
 import { context } from "./context.js";
 import { decodeValue, type Payload } from "./entry/codecs.js";
-import { type Flow, isThenable, run, wait } from "./flow.js";
+import { type Flow, isThenable, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
 import { consult, refreshId, runningFor, type Terms } from "./look-up.js";
 import { assertWritten, stampsBefore } from "./out-files.js";
@@ -22,15 +23,9 @@ import type { AbortSignalLike } from "./types.js";
  */
 
 /** How the function is run for some calls: for a single one, or for the elements of a batch. */
-export interface Job extends Terms {
+export interface Job extends Terms, ChunkOptions {
   readonly plan: Plan;
   readonly self: unknown;
-  /** Stops before the next chunk. */
-  readonly signal: AbortSignalLike | undefined;
-  /** Calls that the function computes at once. */
-  readonly chunkSize: number;
-  /** Chunks that are computed at the same time. */
-  readonly concurrency: number;
   /** What the function is given for these calls. Where one has waited: bound again, `isSame` told for each. */
   argsFor(calls: readonly Call[]): unknown[];
   /** The result for each of these calls. @throws BatchError where there are not as many */
@@ -69,32 +64,13 @@ export function* obtain(job: Job, calls: readonly Call[]): Flow<void> {
 }
 
 function* computeChunks(job: Job, calls: readonly Call[], joined: Joined[]): Flow<void> {
-  const work = { next: 0, hasRun: false, failed: false };
-  function* worker(): Flow<void> {
-    while (work.next < calls.length && !work.failed) {
-      throwIfAborted(job.signal);
-      const chunk = calls.slice(work.next, work.next + job.chunkSize);
-      work.next += chunk.length;
-      if (work.hasRun) for (const call of chunk) hasWaited(call);
-      work.hasRun = true;
-      try {
-        yield* computeMissing(job, chunk, joined);
-      } catch (error) {
-        work.failed = true;
-        throw error;
-      }
-      job.progressed();
-    }
-  }
-  if (job.concurrency === 1 || !job.plan.async) return yield* worker();
-  // All that run come to their end, and are stored, before the first failure is told.
-  const workers = Array.from({ length: Math.min(job.concurrency, calls.length) }, async () => run(worker()));
-  const ends = yield* wait(Promise.allSettled(workers));
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
-}
-
-function throwIfAborted(signal: AbortSignalLike | undefined): void {
-  if (signal?.aborted) throw signal.reason;
+  let hasRun = false;
+  yield* inChunks(calls, job, function* (chunk) {
+    if (hasRun) for (const call of chunk) hasWaited(call);
+    hasRun = true;
+    yield* computeMissing(job, chunk, joined);
+    job.progressed();
+  });
 }
 
 function* computeMissing(job: Job, chunk: readonly Call[], joined: Joined[]): Flow<void> {

@@ -16,6 +16,8 @@ export interface Call {
   readonly folder: Folder;
   /** The out files that it asks for. */
   readonly out: readonly Asked[];
+  /** Among the distinct elements of a batch; 0 for a call of its own. */
+  readonly position: number;
   /** It holds them: nobody else of this process writes to them. Always true without out files. */
   holds: boolean;
   /** What the entry says of out files, where there was one that could not be served. */
@@ -31,7 +33,8 @@ export interface Call {
 }
 
 /** A call with what the function is to be given. */
-export interface BoundCall extends Call {
+export interface BoundCall {
+  readonly call: Call;
   readonly self: unknown;
   /** As they were passed. */
   readonly args: readonly unknown[];
@@ -41,21 +44,30 @@ export interface BoundCall extends Call {
 /** Binds the call as the language would, and makes its key. */
 export function begin(plan: Plan, self: unknown, args: readonly unknown[], dir: string | undefined): BoundCall {
   const bound = plan.binder.bind(args);
-  const key = keyed(plan, () => plan.callKey(bound.values, self));
+  const key = keyed(plan, () => plan.callKey.of(bound.values, self));
   const folder = plan.folder(dir ?? directoryOf(plan, bound.values));
   const out = plan.outParameters.length === 0 ? NONE : askedFor(plan.subject, plan.outParameters, bound.values);
-  const digest = digestOf(key);
-  const readable = new ReadableName(plan.path, key, digest, plan.settings().naming === "readable");
-  const state = { holds: out.length === 0, record: NO_RECORD, waited: false, isLookedUp: false, isSame: true, missed: "refresh" };
-  return { plan, self, args, bound, key, digest, readable, folder, out, ...state };
+  return { call: callFor(plan, key, folder, 0, out), self, args, bound };
 }
 
-/** The call for one element of a batch. */
-export function beginElement(plan: Plan, key: string, folder: Folder): Call {
+/** The call for a key: of a whole call, or of one element of a batch. */
+export function callFor(plan: Plan, key: string, folder: Folder, position: number, out = NONE): Call {
   const digest = digestOf(key);
-  const readable = new ReadableName(plan.path, key, digest, plan.settings().naming === "readable");
-  const state = { holds: true, record: NO_RECORD, waited: false, isLookedUp: false, isSame: true, missed: "refresh" };
-  return { plan, key, digest, readable, folder, out: NONE, ...state };
+  return {
+    plan,
+    key,
+    digest,
+    readable: new ReadableName(plan.path, key, digest, plan.settings().naming === "readable"),
+    folder,
+    position,
+    out,
+    holds: out.length === 0,
+    record: NO_RECORD,
+    waited: false,
+    isLookedUp: false,
+    isSame: true,
+    missed: "refresh",
+  };
 }
 
 /** @throws UnkeyableValueError, which says of which function */

@@ -2,13 +2,14 @@ import { sha256 } from "#sha256";
 import { createCachedFunction } from "./cached-function.js";
 import { createCallKey } from "./call-key.js";
 import { OptionError, SignatureError } from "./errors.js";
-import type { Home } from "./home.js";
+import { type Home, newStats } from "./home.js";
 import { assertPath, type Identity, identityText } from "./identity.js";
 import { modeFromEnvironment } from "./modes.js";
 import { checkLimits, checkOptions, type FunctionSettings, type SharedSettings } from "./options.js";
-import type { Plan, Resolved } from "./plan.js";
+import type { BatchPlan, Plan, Resolved } from "./plan.js";
 import { createBinder } from "./signature/bind.js";
 import { normalisedSource } from "./signature/normalise.js";
+import { parallelParameters } from "./signature/parallel.js";
 import { readSignature, type Signature } from "./signature/parse.js";
 import type { Folder } from "./stores/store.js";
 import { subjectOf } from "./subjects.js";
@@ -92,6 +93,8 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
     );
   }
   const outFiles = outFilesOf(path, shown, signature, own);
+  const batch = batchOf(path, signature, own);
+  const parallel = new Set(batch?.parameters.map(({ name }) => name));
   const ignored = new Set(Object.keys(transforms).filter((name) => transforms[name] === null));
   const digest = once(() => digestOfSource(signature));
   const source = own.source ? sourceInIdentity(path, signature, own, digest()) : undefined;
@@ -107,19 +110,21 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
     },
     async: own.async ?? signature.async,
     keysThis: Object.hasOwn(transforms, "this") && transforms.this !== null,
-    binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored }),
+    binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored, parallel }),
     callKey: createCallKey(shown, signature.names, own.keyFunction, new Set(outFiles)),
     outParameters: outFiles.map((name) => ({ name, index: signature.names.indexOf(name) })),
     keepOutFiles: own.keepOutFiles ?? false,
+    batch,
     shouldStore: own.shouldStore,
     validate: own.validate,
     dir: own.dir,
     settings: once(() => resolve(home, own)),
     folder: folderOf(home, identity),
-    stats: { hits: 0, misses: 0, stores: 0, errors: 0, waited: 0, timeSaved: 0 },
+    stats: isCall ? home.statsOfCalls : newStats(),
     evictedUnused: 0,
     warned: isCall ? home.warned(identityText(identity)) : new Set<string>(), // each call wraps anew
   };
+  if (!isCall) home.count(plan);
   warnOfOtherSource(home, plan, signature);
   return plan;
 }
@@ -157,6 +162,28 @@ function outFilesOf(path: string, shown: string, signature: Signature, own: Func
     }
   }
   return names;
+}
+
+/** @throws OptionError, SignatureError where the function cannot take a part of the elements at a time */
+function batchOf(path: string, signature: Signature, own: FunctionSettings): BatchPlan | undefined {
+  const subject = `permacache("${path}")`;
+  const { parallel, chunkSize, concurrency, onProgress, outFile } = own;
+  if (parallel === undefined) {
+    const given = Object.entries({ chunkSize, concurrency, onProgress }).find(([, value]) => value !== undefined);
+    if (!given) return undefined;
+    throw new OptionError(`${subject}: ${given[0]} goes with parallel, which names the parameters that are sequences.`);
+  }
+  if (outFile !== undefined) {
+    throw new OptionError(
+      `${subject}: outFile does not go with parallel: an element has no out file of its own. Wrap a function of one element.`,
+    );
+  }
+  return {
+    parameters: parallelParameters(subject, signature, [parallel].flat()),
+    chunkSize: chunkSize ?? Number.POSITIVE_INFINITY,
+    concurrency: concurrency ?? 1,
+    onProgress,
+  };
 }
 
 /** At the first call: until then the default cache may be configured, and the environment set. */

@@ -6,8 +6,9 @@ import type { FunctionSettings } from "./options.js";
 import type { OutParameter } from "./out-files.js";
 import type { RetentionLimits, SizeLimits } from "./retention.js";
 import type { Binder } from "./signature/bind.js";
+import type { ParallelParameter } from "./signature/parallel.js";
 import type { Folder } from "./stores/store.js";
-import type { EntryMeta, Mode, Stats } from "./types.js";
+import type { EntryMeta, Mode, Progress, Stats } from "./types.js";
 
 /** What is known of a wrapped function once and for all calls. */
 export interface Plan {
@@ -29,6 +30,8 @@ export interface Plan {
   /** The parameters that are out files. */
   readonly outParameters: readonly OutParameter[];
   readonly keepOutFiles: boolean;
+  /** `undefined`: a call is one entry. */
+  readonly batch: BatchPlan | undefined;
   /** Options of the function. */
   readonly shouldStore: ((value: any) => boolean) | undefined;
   readonly validate: ((value: any, meta: EntryMeta) => boolean) | undefined;
@@ -42,6 +45,14 @@ export interface Plan {
   evictedUnused: number;
   /** The kinds of warning that were given: one each. */
   readonly warned: Set<string>;
+}
+
+/** How a call becomes an entry for each element. */
+export interface BatchPlan {
+  readonly parameters: readonly ParallelParameter[];
+  readonly chunkSize: number;
+  readonly concurrency: number;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
 /** The settings of a function, its cache and the environment. */

@@ -6,7 +6,7 @@ import { canonicalJson, dropIf, dropIfEqual, stableHash, str } from "../src/key/
 
 /** The key of a call of `f`, for arguments given by name. */
 function keyOf(bound: Record<string, unknown>, keyFunction?: KeyFunctions, self?: unknown): string {
-  return createCallKey("f(...)", Object.keys(bound), keyFunction)(Object.values(bound), self);
+  return createCallKey("f(...)", Object.keys(bound), keyFunction).of(Object.values(bound), self);
 }
 
 const key = test.macro({
@@ -59,7 +59,7 @@ test("it is the canonical JSON of the arguments by name", (t) => {
       const named: Record<string, unknown> = Object.create(null);
       for (const name of names) named[name] = stream.next().value;
       const given = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
-      t.is(createCallKey("f", names)(Object.values(named), undefined), canonicalJson(given));
+      t.is(createCallKey("f", names).of(Object.values(named), undefined), canonicalJson(given));
     }),
   );
 });

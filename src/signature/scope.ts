@@ -85,15 +85,27 @@ function scanAwaiterCall(node: CallExpression, reads: Reads): void {
 }
 
 function scanChildren(node: AnyNode, reads: Reads): void {
-  for (const child of Object.values(node)) {
-    if (Array.isArray(child)) {
-      for (const item of child) if (isNode(item)) scan(item, reads);
-    } else if (isNode(child)) {
-      scan(child, reads);
-    }
-  }
+  for (const child of childrenOf(node)) scan(child, reads);
+}
+
+function childrenOf(node: AnyNode): AnyNode[] {
+  return Object.values(node).flat().filter(isNode);
 }
 
 function isNode(value: unknown): value is AnyNode {
   return typeof (value as AnyNode | null | undefined)?.type === "string";
+}
+
+/** Whether a variable of one of these names stands in an expression. One that a function inside binds anew counts, too. */
+export function mentions(node: AnyNode, names: ReadonlySet<string>): boolean {
+  switch (node.type) {
+    case "Identifier":
+      return names.has(node.name);
+    case "MemberExpression":
+      return mentions(node.object, names) || (node.computed && mentions(node.property, names));
+    case "Property":
+      return mentions(node.value, names) || (node.computed && mentions(node.key, names));
+    default:
+      return childrenOf(node).some((child) => mentions(child, names));
+  }
 }

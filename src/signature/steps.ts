@@ -11,6 +11,8 @@ export interface BinderOptions {
   readonly defaults?: Readonly<Record<string, (earlier: any) => unknown>> | undefined;
   /** Names whose value never matters to the key: a default that cannot be read is fine there. */
   readonly ignored?: ReadonlySet<string> | undefined;
+  /** Parameters that functions in `defaults` are not given: what is filled in must not depend on them. */
+  readonly parallel?: ReadonlySet<string> | undefined;
 }
 
 /** A place that takes a value, made ready for calls. */
@@ -148,12 +150,14 @@ class Compiler {
   }
 
   #option({ key, fallback }: Element, index: number): ((call: Call) => unknown) | undefined {
-    const { defaults = {} } = this.#options;
+    const { defaults = {}, parallel } = this.#options;
     if (!Object.hasOwn(defaults, key)) return undefined;
     const evaluate = defaults[key]!;
     const earlier = this.#signature.names.slice(0, index);
     return (call) => {
-      const value = evaluate(byName(earlier, call.values));
+      const given = byName(earlier, call.values);
+      for (const name of parallel ?? []) delete given[name];
+      const value = evaluate(given);
       if (value === undefined && fallback !== undefined) {
         throw new TypeError("option defaults gave undefined, for which the function would take its own default");
       }
