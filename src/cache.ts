@@ -4,6 +4,7 @@ import { isAbsolute, join } from "node:path";
 import { OptionError, StoreError } from "./errors.js";
 import { Home } from "./home.js";
 import { assertPath } from "./identity.js";
+import { inventoryOf } from "./inventory.js";
 import { checkOptions, type SharedSettings } from "./options.js";
 import { createCall, createPermacache } from "./permacache.js";
 import type { Cache, CacheOptions, DefaultCache } from "./types.js";
@@ -17,7 +18,13 @@ export function createCache(options?: CacheOptions): Cache {
 }
 
 function cacheOf(home: Home): Cache {
-  return { permacache: createPermacache(home), call: createCall(home) };
+  const inventory = inventoryOf(home);
+  return {
+    permacache: createPermacache(home),
+    call: createCall(home),
+    ...inventory,
+    [Symbol.asyncDispose]: inventory.close,
+  };
 }
 
 /**

@@ -42,3 +42,8 @@ async function runAsync<T>(flow: Flow<T>, first: PromiseLike<unknown>): Promise<
   }
   return step.value;
 }
+
+/** Others have their turn: for work that goes on for long. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

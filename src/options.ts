@@ -19,6 +19,8 @@ export interface SharedSettings {
   readonly maxIdle?: number | string | undefined;
   readonly maxEntries?: number | undefined;
   readonly maxBytes?: number | string | undefined;
+  readonly maxWait?: number | string | undefined;
+  readonly durability?: "none" | "file" | undefined;
 }
 
 export interface FunctionSettings extends SharedSettings {
@@ -46,6 +48,8 @@ export interface CallSettings {
   readonly mode?: Mode | undefined;
   readonly dir?: string | undefined;
   readonly this?: unknown;
+  readonly maxWait?: number | string | undefined;
+  readonly durability?: "none" | "file" | undefined;
   readonly signal?: AbortSignalLike | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
@@ -113,6 +117,11 @@ const RULES: Readonly<Record<string, Rule>> = {
         : oneOf("warn", "throw")(value) && 'must be "warn", "throw" or a function',
   },
   ...limitRules(),
+  maxWait: {
+    places: everywhere,
+    problem: (value) => (waitOf(value) >= 0 ? undefined : 'must be milliseconds, at least 0, or a text such as "10s"'),
+  },
+  durability: { places: everywhere, problem: oneOf("none", "file") },
   keyFunction: {
     places: ofFunction,
     problem: (value) =>
@@ -201,6 +210,28 @@ export function checkOptions<O extends object>(subject: string, options: O | und
   return checked as O;
 }
 
+/**
+ * Options of a method.
+ * @param types what `typeof` has to say of each
+ * @throws OptionError for an unknown option, or one of the wrong type
+ */
+export function checkMethodOptions<O extends object>(
+  subject: string,
+  options: O | undefined,
+  types: Readonly<Record<keyof O & string, "boolean" | "function" | "string" | "string or null">>,
+): Partial<O> {
+  if (options === undefined) return {};
+  if (!isRecord(options)) throw new OptionError(`${subject}: the options must be an object.`);
+  for (const [name, value] of Object.entries(options)) {
+    const type = Object.hasOwn(types, name) ? types[name as keyof O & string] : undefined;
+    if (type === undefined)
+      throw new OptionError(`${subject}: there is no option "${name}". Options are ${Object.keys(types).join(", ")}.`);
+    if (value !== undefined && !type.split(" or ").includes(value === null ? "null" : typeof value))
+      throw new OptionError(`${subject}: the option "${name}" must be a ${type}.`);
+  }
+  return options;
+}
+
 function optionsOf(place: Place): string[] {
   return Object.keys(RULES).filter((name) => RULES[name]!.places.includes(place));
 }
@@ -238,6 +269,12 @@ export function checkLimits(subject: string, limits: Limits): RetentionLimits {
 
 function isPositive(value: unknown): value is number {
   return typeof value === "number" && value > 0;
+}
+
+/** Milliseconds; NaN for what is no time. @param maxWait as long as it takes, where it is not given */
+export function waitOf(maxWait: unknown = Number.POSITIVE_INFINITY): number {
+  const wait = milliseconds(maxWait);
+  return typeof wait === "number" ? wait : Number.NaN;
 }
 
 /** NaN for a text that is none. */

@@ -1,5 +1,6 @@
-import { StoreError } from "./errors.js";
+import { PermacacheError, StoreError } from "./errors.js";
 import { emit, isHeard } from "./events.js";
+import { codeOf } from "./files/io.js";
 import type { Plan } from "./plan.js";
 import type { Folder } from "./stores/store.js";
 import { warn } from "./warnings.js";
@@ -34,6 +35,12 @@ export function reportEntry(plan: Plan, error: unknown): void {
 export function reportStorage(plan: Plan, folder: Folder, deed: "read" | "written", error: unknown): void {
   const what = `entries cannot be ${deed} in ${folder.location}; the function works, uncached. Give the directory access and room, or choose another \`dir\``;
   report(plan, what, error, directories, folder.directory);
+}
+
+/** What the system says to who manages entries becomes a StoreError; any other error stays what it is. */
+export function storeTrouble(subject: string, location: string, error: unknown): unknown {
+  if (error instanceof PermacacheError || codeOf(error) === "" || !("syscall" in (error as object))) return error;
+  return new StoreError(`${subject}: ${location}: ${(error as Error).message}.`, { cause: error });
 }
 
 const directories = new Set<string>();

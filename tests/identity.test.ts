@@ -2,7 +2,18 @@ import { resolve, sep } from "node:path";
 import test from "ava";
 import fc from "fast-check";
 import { PathError } from "../src/errors.js";
-import { assertPath, folderNames, type Identity, identityText, pathOfFolder } from "../src/identity.js";
+import {
+  assertPath,
+  folderNames,
+  type Identity,
+  identityText,
+  isEntriesFolder,
+  parseIdentity,
+  pathOfFolder,
+  segmentOfFolder,
+  versionFolder,
+  versionOfFolder,
+} from "../src/identity.js";
 
 const layout = test.macro({
   exec(t, identity: Identity, expected: string) {
@@ -132,4 +143,68 @@ test("a folder tells its path", (t) => {
   for (const path of ["a/b", "A.b/cOn/nul", "x./con.txt", "...", "a@-_1"]) {
     t.is(pathOfFolder(folderNames({ path }).slice(0, -1).join("/")), path);
   }
+});
+
+test("the line for people tells the identity", (t) => {
+  fc.assert(
+    fc.property(identity, fc.string({ unit: "binary" }), (each, text) => {
+      for (const one of [each, { ...each, version: text }]) t.deepEqual(parseIdentity(identityText(one)), { ...one });
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+for (const line of [
+  "",
+  " ",
+  "a ",
+  "../a",
+  "a/",
+  "a version",
+  'a version "',
+  'a version "2" ',
+  "a version 2",
+  'a  version "2"',
+  'a version "\\u0032"',
+  "a source",
+  "a source xyz",
+  'a source ff version "2"',
+  "a\n",
+  "x".repeat(201),
+]) {
+  // biome-ignore format: one line
+  test(`no identity: ${JSON.stringify(line).slice(0, 40)}`, (t) => t.is(parseIdentity(line), undefined));
+}
+
+test("names of folders tell path and version, but for a version that stands as its digest", (t) => {
+  fc.assert(
+    fc.property(identity, (each) => {
+      const names = folderNames(each);
+      t.is(
+        names
+          .slice(0, -1)
+          .map((name) => segmentOfFolder(name))
+          .join("/"),
+        each.path,
+      );
+      t.true(isEntriesFolder(names.at(-1)!));
+      t.is(versionFolder(names.at(-1)!), folderNames({ ...each, source: undefined }).at(-1)!);
+      const { version, isDigest } = versionOfFolder(names.at(-1)!);
+      if (!isDigest) t.is(version, each.version);
+    }),
+    { numRuns: 2000 },
+  );
+  t.true(versionOfFolder(folderNames({ path: "a", version: "ü".repeat(60) }).at(-1)!).isDigest);
+});
+
+for (const name of ["=1", "=_tmp", "A", "=A", "con", "==con=", "=-", "a.", ".", "..", "a=", "=3f", "a b", ""]) {
+  test(`no segment of a path has the folder ${JSON.stringify(name)}`, (t) => t.is(segmentOfFolder(name), undefined));
+}
+for (const name of ["=", "=2", "=12", "=1=", "=1=vA", "=1=v=4", "=1=sff", "=1=v=h00", "=1=v2=s", "1", "=1 "]) {
+  test(`no entries are in ${JSON.stringify(name)}`, (t) => t.false(isEntriesFolder(name)));
+}
+
+test("versions that are no well-formed text have folders of their own", (t) => {
+  const names = ["\ud800", "\udfff", "\ufffd"].map((version) => folderNames({ path: "a", version }).at(-1));
+  t.is(new Set(names).size, 3);
 });

@@ -4,7 +4,20 @@ import { type Flow, wait } from "../flow.js";
 import { isSameStamp, type Stamp, stampOf } from "./fingerprint.js";
 import type { Io } from "./io.js";
 import { discard, renameInto } from "./publish.js";
-import { temporaryName } from "./temporary.js";
+import { isOrphan, temporaryName } from "./temporary.js";
+
+/** Beside the target: that may be on a file system of its own. */
+const TEMPORARY = ".permacache-";
+
+/** A path for a file that will be renamed to the target. */
+export function temporaryBeside(target: string): string {
+  return join(dirname(target), `${TEMPORARY}${temporaryName()}`);
+}
+
+/** Whether a file is a temporary one of a process that lives. */
+export function isBeingWritten(name: string, path: string): boolean {
+  return name.startsWith(TEMPORARY) && !isOrphan(name.slice(TEMPORARY.length), path);
+}
 
 /**
  * Copies a file to a target: a clone where the file system can (the bytes are shared until one of the two is written).
@@ -24,7 +37,7 @@ export function* restoreFile(
 ): Flow<Stamp | undefined | false> {
   const folder = dirname(target);
   yield* wait(io.mkdir(folder));
-  const temporary = join(folder, `.permacache-${temporaryName()}`);
+  const temporary = temporaryBeside(target);
   let isDone = false;
   try {
     yield* wait(io.copy(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE));

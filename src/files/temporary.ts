@@ -11,7 +11,7 @@ import { randomName } from "./publish.js";
 let where: string | undefined;
 
 /** The machine since it was started, and the space of process ids: a pid means nothing outside. */
-function whereabouts(): string {
+export function whereabouts(): string {
   // Only Linux has the last two; without them the name of the machine has to do.
   where ??= sha256(
     [
@@ -49,13 +49,14 @@ export function sweep(temporaries: string): void {
   }
 }
 
-function isOrphan(name: string, path: string): boolean {
+/** Whether the owner of a temporary file or folder is gone. */
+export function isOrphan(name: string, path: string): boolean {
   const [place, pid] = name.split("-");
   if (place === whereabouts()) return !isAlive(Number(pid));
   return Date.now() - lstatSync(path).mtimeMs > ABANDONED;
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

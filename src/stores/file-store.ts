@@ -1,8 +1,10 @@
 import {
+  type Dirent,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -11,21 +13,41 @@ import {
   writeFileSync,
 } from "node:fs";
 import { rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
 import { publish } from "../files/publish.js";
 import { readFile } from "../files/read-file.js";
+import { isBeingWritten } from "../files/restore-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
-import { type Flow, wait } from "../flow.js";
-import { folderNames, type Identity, identityText, SOURCE } from "../identity.js";
+import { type Flow, turn, wait } from "../flow.js";
+import {
+  folderNames,
+  type Identity,
+  identityText,
+  isEntriesFolder,
+  isPath,
+  pathOfFolder,
+  SOURCE,
+  segmentOfFolder,
+} from "../identity.js";
 import { HASH, type ReadableName } from "../readable-name.js";
 import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
+import type { WorkProgress } from "../types.js";
 import { ENTRY_FILE } from "./entry-file.js";
-import { dropContents, KEPT_FOLDER, keepContent, keptFileOf } from "./kept-contents.js";
+import {
+  dropContents,
+  isKeptContent,
+  isKeptFile,
+  isWholeContent,
+  KEPT_FOLDER,
+  keepContent,
+  keptFileOf,
+  removeContent,
+} from "./kept-contents.js";
 import { beyond, Ledger, written } from "./ledger.js";
-import type { Evicted, Folder, Listed, Mark, SeenFile, Store } from "./store.js";
+import type { Content, Evicted, Folder, FolderSize, Listed, Mark, SeenFile, Store, StoredFolder } from "./store.js";
 
 /**
  * Entries as files:
@@ -45,6 +67,8 @@ export class FileStore implements Store {
   readonly sync = true;
   readonly #root: Root;
   readonly #folders = new Map<string, FileFolder>();
+  /** By its names: a folder that is found tells no more. */
+  readonly #byNames = new Map<string, FileFolder>();
 
   private constructor(dir: string, assertUsable?: () => void) {
     this.#root = new Root(dir, assertUsable);
@@ -67,16 +91,67 @@ export class FileStore implements Store {
     return store;
   }
 
+  get directory(): string {
+    return this.#root.given;
+  }
+
   folder(identity: Identity): Folder {
     const text = identityText(identity);
     let folder = this.#folders.get(text);
     if (!folder) {
-      folder = new FileFolder(this.#root, folderNames(identity));
+      folder = this.#named(folderNames(identity));
       this.#folders.set(text, folder);
     }
     return folder;
   }
+
+  #named(names: readonly string[]): FileFolder {
+    const text = names.join("/");
+    let folder = this.#byNames.get(text);
+    if (!folder) {
+      folder = new FileFolder(this.#root, names);
+      this.#byNames.set(text, folder);
+    }
+    return folder;
+  }
+
+  exists(): boolean {
+    return this.#root.exists();
+  }
+
+  async *folders(path?: string): AsyncGenerator<StoredFolder, void> {
+    for (const names of path === undefined ? this.#root.folders() : this.#root.foldersOf(path)) {
+      yield { path: pathOfFolder(names.slice(0, -1).join("/")), name: names.at(-1)!, folder: this.#named(names) };
+      await turn();
+    }
+  }
+
+  async prune(limits: RetentionLimits, onProgress?: (progress: WorkProgress) => void): Promise<Evicted[]> {
+    const { ledger } = this.#root;
+    // No ledger is made where there is nothing to be kept in it.
+    const isEmpty = !hasLimits(limits) || this.#root.folders().next().done;
+    if (!isEmpty) this.#root.catchUp();
+    const all = [...beyondLimits(isEmpty ? [] : ledger.index.of(undefined), limits, Date.now())];
+    onProgress?.({ done: 0, total: all.length });
+    const gone: Evicted[] = [];
+    for (const [i, [item, limit]] of all.entries()) {
+      if (this.#root.evict(item.name)) gone.push(beyond(item, limit));
+      onProgress?.({ done: i + 1, total: all.length });
+      if (i % AT_ONCE === 0) await turn();
+    }
+    return gone;
+  }
+
+  temporary(): string {
+    this.#root.make();
+    return this.#root.temporary();
+  }
+
+  async close(): Promise<void> {}
 }
+
+/** Entries removed before others have their turn. */
+const AT_ONCE = 256;
 
 /** Private to the user. */
 const PRIVATE = { mode: 0o700 } as const;
@@ -99,7 +174,7 @@ class Root {
     readonly given: string,
     private readonly assertUsable?: () => void,
   ) {
-    this.ledger = new Ledger(join(given, "=_ledger"));
+    this.ledger = new Ledger(join(given, LEDGER));
   }
 
   /** The directory without links on the way to it; `undefined` while it is not there. */
@@ -120,22 +195,96 @@ class Root {
     return this.#real;
   }
 
-  /** All entries below a folder, by their names from the directory of the store: for a ledger that has to be made. */
-  *entries(folder = ""): Generator<[name: string, entry: Aged]> {
-    for (const name of namesIn(join(this.#real!, folder))) {
-      const inner = folder === "" ? name : `${folder}/${name}`;
-      if (name.endsWith(ENTRY)) {
-        const stats = statSync(join(this.#real!, inner), { throwIfNoEntry: false });
-        if (stats) yield [inner, { bytes: stats.size, createdAt: stats.mtimeMs, usedAt: stats.mtimeMs }];
-      } else if (name !== "=_tmp" && lstatSync(join(this.#real!, inner), { throwIfNoEntry: false })?.isDirectory()) {
-        yield* this.entries(inner);
+  /** Whether it is the directory of a store: what else holds files is none. */
+  exists(): boolean {
+    const root = this.get();
+    return root !== undefined && (isStore(entriesIn(root)) || isTagged(root));
+  }
+
+  /** All folders of entries, by their names from the directory, in the order of their paths. No link is followed. */
+  folders(): Generator<readonly string[], void> {
+    return this.#foldersBelow([]);
+  }
+
+  /** Those of one path. */
+  *foldersOf(path: string): Generator<readonly string[], void> {
+    const names = folderNames({ path }).slice(0, -1);
+    const root = this.get();
+    if (root === undefined || !leadsThroughFolders(root, `${names.join("/")}/`)) return;
+    const isOfOther = names.some((_, i) => isStore(entriesIn(join(root, ...names.slice(0, i + 1)))));
+    if (!isOfOther) yield* this.#foldersIn(names);
+  }
+
+  *#foldersIn(names: readonly string[]): Generator<readonly string[], void> {
+    const found = this.#directoriesIn(names).filter(isEntriesFolder);
+    for (const name of found.sort()) yield [...names, name];
+  }
+
+  *#foldersBelow(names: readonly string[]): Generator<readonly string[], void> {
+    const steps = this.#directoriesIn(names).flatMap((name) => {
+      const segment = segmentOfFolder(name);
+      const inner = [...names, name];
+      if (segment === undefined || !isPath(pathOfFolder(inner.join("/")))) return [];
+      // The order of paths is not that of a tree: `a`, `a-b`, `a/b`.
+      return [
+        { at: segment, folders: () => this.#foldersIn(inner) },
+        { at: `${segment}/`, folders: () => this.#foldersBelow(inner) },
+      ];
+    });
+    for (const { folders } of steps.sort((a, b) => (a.at < b.at ? -1 : 1))) yield* folders();
+  }
+
+  /** Nothing where another store has its directory: what is in that is not ours. */
+  #directoriesIn(names: readonly string[]): string[] {
+    const root = this.get();
+    const found = root === undefined ? [] : entriesIn(join(root, ...names));
+    if (names.length > 0 && isStore(found)) return [];
+    return found.filter((each) => each.isDirectory()).map(({ name }) => name);
+  }
+
+  /** All entries, by their names from the directory: for a ledger that has to be made. */
+  *#entries(): Generator<[name: string, entry: Aged], void> {
+    for (const names of this.folders()) {
+      for (const shard of shardsOf(join(this.#real!, ...names))) {
+        const folder = [...names, shard].join("/");
+        for (const name of entriesOf(join(this.#real!, folder))) {
+          const stats = lstatSync(join(this.#real!, folder, name), { throwIfNoEntry: false });
+          if (!stats?.isFile()) continue;
+          yield [`${folder}/${name}`, { bytes: stats.size, createdAt: stats.mtimeMs, usedAt: stats.mtimeMs }];
+        }
       }
     }
   }
 
+  catchUp(): void {
+    if (this.get() === undefined) return;
+    this.ledger.catchUp(
+      () => this.#entries(),
+      () => this.temporary(),
+    );
+  }
+
+  /** Removes an entry by its name from the directory. False where it was gone already. */
+  evict(name: string): boolean {
+    this.ledger.note(`- ${name}`);
+    this.ledger.index.apply(`- ${name}`);
+    const root = this.get()!;
+    const file = join(root, name);
+    if (!leadsThroughFolders(root, name)) return false;
+    try {
+      unlinkSync(file);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return false;
+      throw error;
+    }
+    const folder = dirname(dirname(file));
+    if (isFolder(join(folder, KEPT_FOLDER))) dropContents(folder, file, []);
+    return true;
+  }
+
   /** A path for a new temporary file or folder. The first time, what dead owners left behind is removed. */
   temporary(): string {
-    const folder = join(this.#real!, "=_tmp"); // `=_` begins no escape in the name of a path
+    const folder = join(this.#real!, TEMPORARIES);
     if (!isFolder(folder)) {
       this.make();
       makeFolder(folder);
@@ -157,13 +306,34 @@ function isThere(directory: string): boolean {
   }
 }
 
+const TAG_FILE = "CACHEDIR.TAG";
+
 function tag(directory: string): void {
   try {
-    writeFileSync(join(directory, "CACHEDIR.TAG"), CACHE_TAG, { flag: "wx", mode: 0o600 });
+    writeFileSync(join(directory, TAG_FILE), CACHE_TAG, { flag: "wx", mode: 0o600 });
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error; // another process was quicker
   }
 }
+
+function isTagged(directory: string): boolean {
+  const file = join(directory, TAG_FILE);
+  return (
+    (lstatSync(file, { throwIfNoEntry: false })?.size ?? 0) === CACHE_TAG.length &&
+    readFileSync(file, "utf8") === CACHE_TAG
+  );
+}
+
+/** Whether a directory that holds these is that of a store. */
+function isStore(entries: readonly Dirent[]): boolean {
+  return entries.some(
+    (each) => (each.name === TEMPORARIES && each.isDirectory()) || (each.name === LEDGER && each.isFile()),
+  );
+}
+
+/** `=_` begins no escape in the name of a path. */
+const TEMPORARIES = "=_tmp";
+const LEDGER = "=_ledger";
 
 /** @throws StoreError where there is a link or a file in its place */
 function makeFolder(folder: string): void {
@@ -401,33 +571,24 @@ class FileFolder implements Folder {
     return ledger.index.usedAt(this.#known(digest, readable));
   }
 
-  #catchUp(): void {
-    const root = this.#root;
-    if (root.get() !== undefined)
-      root.ledger.catchUp(
-        () => root.entries(),
-        () => root.temporary(),
-      );
-  }
-
   retain(own: RetentionLimits, whole: SizeLimits): Evicted[] {
-    this.#catchUp();
+    this.#root.catchUp();
     const { index } = this.#root.ledger;
     const gone: Evicted[] = [];
     for (const [group, limits] of this.#groups(own, whole)) {
       for (let next = index.next(group, limits, Date.now()); next; next = index.next(group, limits, Date.now())) {
-        if (this.#evict(next.name)) gone.push(next);
+        if (this.#root.evict(next.name)) gone.push(next);
       }
     }
     return gone;
   }
 
   prune(own: RetentionLimits, whole: SizeLimits): Evicted[] {
-    this.#catchUp();
+    this.#root.catchUp();
     const { index } = this.#root.ledger;
     return this.#groups(own, whole).flatMap(([group, limits]) =>
       [...beyondLimits(index.of(group), limits, Date.now())]
-        .filter(([{ name }]) => this.#evict(name))
+        .filter(([{ name }]) => this.#root.evict(name))
         .map(([item, limit]) => beyond(item, limit)),
     );
   }
@@ -438,25 +599,6 @@ class FileFolder implements Folder {
       [`${this.#names.join("/")}/`, own],
       [undefined, whole],
     ];
-  }
-
-  /** False where it was gone already. */
-  #evict(name: string): boolean {
-    const { ledger } = this.#root;
-    ledger.note(`- ${name}`);
-    ledger.index.apply(`- ${name}`);
-    const root = this.#root.get()!;
-    const file = join(root, name);
-    if (!leadsThroughFolders(root, name)) return false;
-    try {
-      unlinkSync(file);
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return false;
-      throw error;
-    }
-    const folder = dirname(dirname(file));
-    if (isFolder(join(folder, KEPT_FOLDER))) dropContents(folder, file, []);
-    return true;
   }
 
   *keep(digest: string, file: SeenFile, async: boolean): Flow<void> {
@@ -508,16 +650,113 @@ class FileFolder implements Folder {
   *list(): Generator<readonly Listed[], void> {
     if (!this.#has()) return;
     for (const shard of shardsOf(this.#path!)) {
-      if (!this.#has(shard)) continue;
-      const folder = `${this.#path!}/${shard}`;
-      yield entriesOf(folder).map((name) => ({
-        digest: name.includes("_")
-          ? name.slice(-HASH - ENTRY.length, -ENTRY.length)
-          : shard + name.slice(0, -ENTRY.length),
-        read: () => readFile(`${folder}/${name}`, false) as Buffer | undefined,
-      }));
+      if (this.#has(shard)) yield entriesOf(`${this.#path!}/${shard}`).map((name) => this.#listed(shard, name));
     }
   }
+
+  #listed(shard: string, name: string): Listed {
+    const file = `${this.#path}/${shard}/${name}`;
+    return {
+      digest: name.includes("_") ? digitsOf(name) : shard + name.slice(0, -ENTRY.length),
+      read: () => readFile(file, false) as Buffer | undefined,
+    };
+  }
+
+  *sizes(): Generator<FolderSize, void> {
+    if (!this.#has()) return;
+    for (const { name, files } of this.#shards()) {
+      const size = { entries: 0, bytes: 0, newest: 0 };
+      for (const each of files) {
+        const isEntry = isEntryOf(name, each.name);
+        if (!each.isFile() || !(isEntry || isKeptFile(each.name))) continue;
+        const stats = lstatSync(`${this.#path}/${name}/${each.name}`, { throwIfNoEntry: false });
+        if (!stats) continue;
+        // What has other names is one of the contents below.
+        if (isEntry || stats.nlink === 1) size.bytes += stats.size;
+        if (!isEntry) continue;
+        size.entries++;
+        size.newest = Math.max(size.newest, stats.mtimeMs);
+      }
+      yield size;
+    }
+    for (const { folder, files } of this.#keptShards()) {
+      const sizes = files.map(({ name }) => lstatSync(`${folder}/${name}`, { throwIfNoEntry: false })?.size ?? 0);
+      yield { entries: 0, bytes: sizes.reduce((total, size) => total + size, 0), newest: 0 };
+    }
+  }
+
+  *contents(): Generator<readonly Content[], void> {
+    if (!this.#has()) return;
+    for (const { name } of entriesIn(this.#path!).filter((each) => SHARD.test(each.name) && !each.isDirectory())) {
+      yield [this.#strange(name)];
+    }
+    for (const { name, files } of this.#shards()) {
+      yield files.flatMap((each) => this.#contentOf(name, each) ?? []);
+    }
+    for (const { name, files } of this.#keptShards()) {
+      yield files.flatMap((each) => {
+        const inner = `${KEPT_FOLDER}/${name}/${each.name}`;
+        if (isBeingWritten(each.name, `${this.#path}/${inner}`)) return [];
+        return each.isFile() && isKeptContent(each.name) ? [this.#keptContent(inner)] : [this.#strange(inner)];
+      });
+    }
+  }
+
+  #contentOf(shard: string, file: Dirent): Content | undefined {
+    const name = `${shard}/${file.name}`;
+    if (file.isFile() && isEntryOf(shard, file.name)) {
+      const remove = () => {
+        if (this.#unlink(name) && this.#has(KEPT_FOLDER)) dropContents(this.#path!, `${this.#path}/${name}`, []);
+      };
+      return { kind: "entry", location: join(this.location, name), remove, ...this.#listed(shard, file.name) };
+    }
+    if (isBeingWritten(file.name, `${this.#path}/${name}`)) return undefined;
+    if (!file.isFile() || !isKeptFile(file.name)) return this.#strange(name);
+    const stats = lstatSync(`${this.#path}/${name}`, { throwIfNoEntry: false });
+    // What has other names is one of the contents, and is looked at there.
+    return stats?.nlink === 1 ? this.#keptContent(name) : undefined;
+  }
+
+  #keptContent(name: string): Content {
+    const file = `${this.#path}/${name}`;
+    return {
+      kind: "kept",
+      location: join(this.location, name),
+      isWhole: () => isWholeContent(file),
+      remove: () =>
+        removeContent(
+          file,
+          shardsOf(this.#path!).map((shard) => `${this.#path}/${shard}`),
+        ),
+    };
+  }
+
+  #strange(name: string): Content {
+    const remove = () => {
+      const aside = this.#setAside(`${this.#path}/${name}`);
+      if (aside !== undefined) rmSync(aside, DELETE);
+    };
+    return { kind: "strange", location: join(this.location, name), remove };
+  }
+
+  /** One after the other, with what is in them. */
+  *#shards(): Generator<{ name: string; files: Dirent[] }, void> {
+    for (const { name } of entriesIn(this.#path!).filter((each) => SHARD.test(each.name) && each.isDirectory())) {
+      yield { name, files: entriesIn(`${this.#path}/${name}`) };
+    }
+  }
+
+  *#keptShards(): Generator<{ name: string; folder: string; files: Dirent[] }, void> {
+    if (!this.#has(KEPT_FOLDER)) return;
+    for (const each of entriesIn(`${this.#path}/${KEPT_FOLDER}`)) {
+      const folder = `${this.#path}/${KEPT_FOLDER}/${each.name}`;
+      if (SHARD.test(each.name) && each.isDirectory()) yield { name: each.name, folder, files: entriesIn(folder) };
+    }
+  }
+}
+
+function hasLimits(limits: RetentionLimits): boolean {
+  return Object.values(limits).some((limit) => limit !== undefined);
 }
 
 /** Milliseconds. Of one process an entry's use is noted for others at most so often. */
@@ -530,17 +769,40 @@ function isDirectory(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+const SHARD = /^[0-9a-f]{2}$/;
+
 function shardsOf(folder: string): string[] {
-  return namesIn(folder).filter((name) => /^[0-9a-f]{2}$/.test(name));
+  return namesIn(folder)
+    .filter((name) => SHARD.test(name))
+    .sort();
 }
 
+/** The entries that are where a call looks for them. */
 function entriesOf(shard: string): string[] {
-  return namesIn(shard).filter((name) => ENTRY_FILE.test(name));
+  const digits = basename(shard);
+  return namesIn(shard).filter((name) => isEntryOf(digits, name));
+}
+
+function isEntryOf(shard: string, name: string): boolean {
+  return ENTRY_FILE.test(name) && (!name.includes("_") || digitsOf(name).startsWith(shard));
+}
+
+/** The digits in a name for people. */
+function digitsOf(name: string): string {
+  return name.slice(-HASH - ENTRY.length, -ENTRY.length);
 }
 
 function namesIn(folder: string): string[] {
+  return absentAsNone(() => readdirSync(folder));
+}
+
+function entriesIn(folder: string): Dirent[] {
+  return absentAsNone(() => readdirSync(folder, { withFileTypes: true }));
+}
+
+function absentAsNone<T>(read: () => T[]): T[] {
   try {
-    return readdirSync(folder);
+    return read();
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return [];
     throw error;

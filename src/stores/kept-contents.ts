@@ -1,10 +1,10 @@
-import { existsSync, linkSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { existsSync, linkSync, lstatSync, readdirSync, statSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { StoreError } from "../errors.js";
 import { digestOf, stampOf } from "../files/fingerprint.js";
-import { codeOf, type Io } from "../files/io.js";
+import { asyncIo, codeOf, type Io } from "../files/io.js";
 import { restoreFile } from "../files/restore-file.js";
-import type { Flow } from "../flow.js";
+import { type Flow, run } from "../flow.js";
 import type { SeenFile } from "./store.js";
 
 /**
@@ -68,6 +68,47 @@ function link(content: string, own: string): boolean {
   } catch (error) {
     if (["ENOENT", "EPERM", "ENOTSUP", "ENOSYS", "EXDEV", "EMLINK"].includes(codeOf(error))) return false;
     throw error;
+  }
+}
+
+/** Whether a file in a shard is named as a content that is kept for an entry. */
+export function isKeptFile(name: string): boolean {
+  return /^[0-9a-f]{18}\.[0-9a-f]{16}\.kept$/.test(name);
+}
+
+/** Whether a file in the folder of contents is named as one. */
+export function isKeptContent(name: string): boolean {
+  return /^[0-9a-f]{62}$/.test(name);
+}
+
+/** The beginning of the SHA-256 that a content has by its name; the whole of it, but for a copy that an entry has of its own. */
+function digitsOf(file: string): string {
+  const name = basename(file);
+  return isKeptContent(name) ? basename(dirname(file)) + name : name.slice(-16 - KEPT.length, -KEPT.length);
+}
+
+/** Whether a content, under either name, is what it was when it was kept; `undefined` where it is gone. */
+export async function isWholeContent(file: string): Promise<boolean | undefined> {
+  try {
+    return (await run(digestOf(file, asyncIo))).startsWith(digitsOf(file));
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    if (codeOf(error) === "EIO") return false;
+    throw error;
+  }
+}
+
+/** Removes a content for all entries. @param shards where these have their names for it */
+export function removeContent(file: string, shards: readonly string[]): void {
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  remove(file);
+  if (!stats || stats.nlink === 1) return;
+  const end = `.${digitsOf(file).slice(0, 16)}${KEPT}`;
+  for (const shard of shards) {
+    for (const name of readdirSync(shard)) {
+      const own = `${shard}/${name}`;
+      if (name.endsWith(end) && lstatSync(own, { throwIfNoEntry: false })?.ino === stats.ino) remove(own);
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import type { Flow } from "../flow.js";
 import type { Identity } from "../identity.js";
 import type { ReadableName } from "../readable-name.js";
 import type { RetentionLimits, SizeLimits } from "../retention.js";
+import type { WorkProgress } from "../types.js";
 
 /**
  * A place where entries live. It knows bytes and names, no functions and no values: what it gives back is verified and
@@ -19,8 +20,8 @@ export interface Store {
   exists(): boolean;
   /** The folders that are there, of a path or of all, in the order of the paths; those of one path one after the other. Makes nothing. */
   folders(path?: string): AsyncIterable<StoredFolder>;
-  /** Removes the entries beyond the limits, of all paths, by a look at every entry. */
-  prune(limits: RetentionLimits): Evicted[];
+  /** Removes the entries beyond the limits, of all paths, by a look at every entry. @param onProgress told before the first and after each */
+  prune(limits: RetentionLimits, onProgress?: (progress: WorkProgress) => void): Promise<Evicted[]>;
   /** A path for a new temporary file, on the same file system where that makes sense; goes when its process is gone. */
   temporary(): string;
   close(): Promise<void>;
@@ -29,6 +30,8 @@ export interface Store {
 /** A folder, as it was found in the store. */
 export interface StoredFolder {
   readonly path: string;
+  /** The last of the `folderNames` of its identity. */
+  readonly name: string;
   readonly folder: Folder;
 }
 
@@ -84,9 +87,35 @@ export interface Folder {
   retain(own: RetentionLimits, whole: SizeLimits): Evicted[];
   /** Likewise, by a look at every entry. */
   prune(own: RetentionLimits, whole: SizeLimits): Evicted[];
-  /** One group of entries after the other (for files: one of 256 folders), in no order; what comes and goes meanwhile may or may not be seen. */
+  /** One group of entries after the other, by the first two digits of their digests, in that order; inside a group in none. What comes and goes meanwhile may or may not be seen. */
   list(): Iterable<readonly Listed[]>;
+  /** Number and size of the entries, and of what is kept for them, without reading any: one group after the other, to be added up. */
+  sizes(): Iterable<FolderSize>;
+  /** All that there is in the folder, also what does not belong there, as `list` gives entries. For verification. */
+  contents(): Iterable<readonly Content[]>;
 }
+
+export interface FolderSize {
+  readonly entries: number;
+  readonly bytes: number;
+  /** When the newest entry was written, in ms since 1970; 0 where there is none. */
+  readonly newest: number;
+}
+
+/** Something in a folder: an entry, a content that is kept for entries, or what has no business there. */
+export type Content = {
+  /** For messages. */
+  readonly location: string;
+  remove(): void;
+} & (
+  | ({ readonly kind: "entry" } & Listed)
+  | {
+      readonly kind: "kept";
+      /** Whether it is what it was when it was kept; `undefined` where it is gone. */
+      isWhole(): Promise<boolean | undefined>;
+    }
+  | { readonly kind: "strange" }
+);
 
 /** A file as it was when its content was known. */
 export interface SeenFile {

@@ -1,9 +1,12 @@
+import { unlinkSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
 import { type Flow, isThenable, run } from "../../src/flow.js";
-import type { Identity } from "../../src/identity.js";
+import { folderNames, type Identity } from "../../src/identity.js";
 import type { Folder, Mark, Store } from "../../src/stores/store.js";
+import type { WorkProgress } from "../../src/types.js";
+import { DAY } from "../place.js";
 
 const IDENTITY: Identity = { path: "contract/a" };
 const OTHERS: readonly Identity[] = [
@@ -23,6 +26,28 @@ export function digestOf(n: number): string {
     .toString(16)
     .padStart(2, "0")
     .padEnd(40, "0123456789abcdef"[n % 16]);
+}
+
+/** In another order, the same each time. */
+function shuffled<T>(items: readonly T[]): T[] {
+  return items.map((_, i) => items[(i * 5 + 3) % items.length]!);
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of items) found.push(each);
+  return found;
+}
+
+/** Runs on a later day. Serial tests only: there is one clock. */
+async function onDay<T>(day: number, action: () => Promise<T>): Promise<T> {
+  const { now } = Date;
+  Date.now = () => now() + day * DAY;
+  try {
+    return await action();
+  } finally {
+    Date.now = now;
+  }
 }
 
 /** Sizes around those where a store may change its manner. */
@@ -62,11 +87,24 @@ export function listOf(folder: Folder): Map<string, string> {
  * @param create a new, empty store
  */
 export function testStore(name: string, create: () => Store | Promise<Store>): void {
-  const behaves = (behaviour: string, check: (t: ExecutionContext, folder: Folder, store: Store) => unknown) =>
-    test(`${name}: ${behaviour}`, async (t) => {
+  type Check = (t: ExecutionContext, folder: Folder, store: Store) => unknown;
+  const behaves = (behaviour: string, check: Check, declare: typeof test | typeof test.serial = test) =>
+    declare(`${name}: ${behaviour}`, async (t) => {
       const store = await create();
       await check(t, store.folder(IDENTITY), store);
     });
+  /** On a store that has had limits before, and so dates entries by our clock. */
+  const prunes = (behaviour: string, check: Check) =>
+    behaves(
+      behaviour,
+      async (t, folder, store) => {
+        await put(folder, digestOf(0), "0");
+        await store.prune({ maxEntries: 100 });
+        folder.remove(digestOf(0));
+        await check(t, folder, store);
+      },
+      test.serial,
+    );
 
   behaves("a folder is the same object for the same identity", (t, folder, store) => {
     t.is(store.folder({ ...IDENTITY }), folder);
@@ -250,6 +288,161 @@ export function testStore(name: string, create: () => Store | Promise<Store>): v
     await Promise.all([1, 2, 3].flatMap((n) => [write(n), read(n)]).concat(clear()));
     await run(folder.clear(true));
     t.is(listOf(folder).size, 0);
+  });
+
+  // ---- the whole store ----
+
+  behaves("a new store is not there, until there is an entry", async (t, folder, store) => {
+    t.false(store.exists());
+    await textOf(folder, digestOf(1));
+    t.deepEqual(await all(store.folders()), []);
+    t.deepEqual(await store.prune({ maxAge: 1, maxIdle: 1, maxEntries: 1, maxBytes: 1 }), []);
+    t.false(store.exists());
+    await put(folder, digestOf(1), "x");
+    t.true(store.exists());
+  });
+
+  behaves(
+    "the folders are found again, by the same objects, in the order of their paths",
+    async (t, _folder, store) => {
+      const identities = [
+        IDENTITY,
+        ...OTHERS,
+        { path: "contract-a" },
+        { path: "contract.a/z" },
+        { path: "Z" },
+        { path: "con" },
+      ];
+      for (const identity of shuffled(identities)) await put(store.folder(identity), digestOf(1), "x");
+      const found = await all(store.folders());
+      t.is(found.length, identities.length);
+      for (const identity of identities) {
+        const same = found.filter(({ folder }) => folder === store.folder(identity));
+        t.deepEqual(
+          same.map(({ path, name }) => [path, name]),
+          [[identity.path, folderNames(identity).at(-1)]],
+        );
+      }
+      const paths = found.map(({ path }) => path);
+      t.deepEqual(paths, [...paths].sort());
+    },
+  );
+
+  behaves("the folders of one path are all its versions and sources, and no other", async (t, _folder, store) => {
+    for (const identity of [IDENTITY, ...OTHERS]) await put(store.folder(identity), digestOf(1), "x");
+    const names = (identities: readonly Identity[]) => identities.map((each) => folderNames(each).at(-1)!).sort();
+    const ofPath = [IDENTITY, ...OTHERS].filter(({ path }) => path === IDENTITY.path);
+    t.deepEqual(
+      (await all(store.folders(IDENTITY.path))).map(({ name }) => name),
+      names(ofPath),
+    );
+    t.deepEqual(
+      (await all(store.folders("contract"))).map(({ path }) => path),
+      ["contract"],
+    );
+    t.deepEqual(await all(store.folders("contract/none")), []);
+    t.deepEqual(await all(store.folders("con")), []);
+  });
+
+  behaves("sizes add up to what was written, without a read", async (t, folder, store) => {
+    const before = Date.now();
+    for (let n = 0; n < 20; n++) await put(folder, digestOf(n), Buffer.alloc(n));
+    await put(store.folder(OTHERS[0]!), digestOf(1), "other");
+    folder.remove(digestOf(3));
+    const sizes = [...folder.sizes()];
+    t.is(
+      sizes.reduce((sum, { entries }) => sum + entries, 0),
+      19,
+    );
+    t.is(
+      sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+      190 - 3,
+    );
+    const newest = Math.max(...sizes.map((each) => each.newest));
+    t.true(newest >= before - 2_000 && newest <= Date.now() + 2_000); // some clocks of files tick in seconds
+    t.is(
+      [...store.folder({ path: "none" }).sizes()].reduce((sum, { entries }) => sum + entries, 0),
+      0,
+    );
+  });
+
+  behaves("contents are the entries, each with its place, and can be removed", async (t, folder) => {
+    for (let n = 0; n < 5; n++) await put(folder, digestOf(n), `${n}`);
+    const seen = new Map<string, string>();
+    for (const content of [...folder.contents()].flat()) {
+      if (content.kind !== "entry") return t.fail(content.location);
+      seen.set(content.digest, String(content.read()));
+      t.true(content.location.length > 0);
+      if (content.digest === digestOf(3)) content.remove();
+    }
+    t.deepEqual(
+      [...seen].sort(),
+      [0, 1, 2, 3, 4].map((n) => [digestOf(n), `${n}`]),
+    );
+    t.is(await textOf(folder, digestOf(3)), undefined);
+    t.is(listOf(folder).size, 4);
+  });
+
+  prunes("prune removes the least recently used of all paths", async (t, folder, store) => {
+    const other = store.folder({ path: "other", version: "2" });
+    const read = async () =>
+      (await Promise.all([folder, other].map((each) => [...listOf(each).values()]))).flat().sort();
+    await onDay(1, () => put(folder, digestOf(1), "1".repeat(10)));
+    await onDay(2, () => put(other, digestOf(2), "2".repeat(10)));
+    await onDay(3, () => put(folder, digestOf(3), "3".repeat(10)));
+    t.deepEqual(await onDay(3, () => store.prune({})), []);
+    t.deepEqual(
+      await onDay(3, () => store.prune({ maxEntries: 3, maxBytes: 30, maxAge: 9 * DAY, maxIdle: 9 * DAY })),
+      [],
+    );
+    t.is((await read()).length, 3);
+    const gone = await onDay(3, () => store.prune({ maxEntries: 2 }));
+    t.deepEqual(
+      gone.map(({ path, limit }) => [path, limit]),
+      [[IDENTITY.path, "maxEntries"]],
+    );
+    t.deepEqual(await read(), ["2".repeat(10), "3".repeat(10)]);
+    t.deepEqual(
+      (await onDay(3, () => store.prune({ maxBytes: 19 }))).map(({ path, limit }) => [path, limit]),
+      [["other", "maxBytes"]],
+    );
+    t.deepEqual(await read(), ["3".repeat(10)]);
+  });
+
+  for (const limit of ["maxAge", "maxIdle"] as const) {
+    prunes(`prune removes what is beyond ${limit}, of all paths`, async (t, folder, store) => {
+      const other = store.folder({ path: "other", version: "2" });
+      await onDay(1, () => put(folder, digestOf(1), "1"));
+      await onDay(1, () => put(other, digestOf(2), "2"));
+      await onDay(5, () => put(folder, digestOf(3), "3"));
+      const told: WorkProgress[] = [];
+      const gone = await onDay(6, () => store.prune({ [limit]: 3 * DAY }, (progress) => told.push(progress)));
+      t.deepEqual(gone.map(({ path }) => path).sort(), [IDENTITY.path, "other"]);
+      t.deepEqual(
+        told,
+        [0, 1, 2].map((done) => ({ done, total: 2 })),
+      );
+      t.deepEqual([...listOf(folder).values()], ["3"]);
+      t.is(listOf(other).size, 0);
+    });
+  }
+
+  behaves("temporary files are each at a place of their own", (t, _folder, store) => {
+    const paths = [store.temporary(), store.temporary()];
+    t.not(paths[0], paths[1]);
+    for (const path of paths) {
+      writeFileSync(path, "x", { flag: "wx" });
+      unlinkSync(path);
+    }
+  });
+
+  behaves("after a close the store is used again as before", async (t, folder, store) => {
+    await put(folder, digestOf(1), "1");
+    await store.close();
+    await store.close();
+    t.is(await textOf(folder, digestOf(1)), "1");
+    t.true(await put(folder, digestOf(2), "2"));
+    t.is(listOf(folder).size, 2);
   });
 
   test(`${name}: any sequence of operations does what it does to a Map`, async (t) => {

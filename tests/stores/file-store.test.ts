@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import test from "ava";
 import { StoreError } from "../../src/errors.js";
 import { run } from "../../src/flow.js";
-import type { Identity } from "../../src/identity.js";
+import { folderNames, type Identity } from "../../src/identity.js";
 import { FileStore } from "../../src/stores/file-store.js";
 import { namesBelow, newDirectory } from "../files/directory.js";
 import { copyOf, digestOf, listOf, put, testStore, textOf } from "./contract.js";
@@ -414,3 +414,132 @@ test("processes that write, read, list and clear at once see whole entries or no
   t.deepEqual(readdirSync(join(directory, "=_tmp")), []);
   t.deepEqual(readdirSync(join(directory, "a/b")), []);
 });
+
+// ---- looking at all of it ----
+
+async function foldersOf(directory: string, path?: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const each of FileStore.at(directory).folders(path)) found.push(`${each.path} ${each.name}`);
+  return found;
+}
+
+test("looking makes nothing, wherever it looks", async (t) => {
+  const directory = newDirectory();
+  for (const dir of [directory, join(directory, "not/there")]) {
+    const store = FileStore.at(dir);
+    t.false(store.exists());
+    t.deepEqual(await foldersOf(dir), []);
+    t.deepEqual(await foldersOf(dir, "a/b"), []);
+    t.deepEqual(await store.prune({ maxEntries: 1 }), []);
+    for (const iterate of [store.folder(A).sizes(), store.folder(A).contents()]) t.deepEqual([...iterate], []);
+    await store.close();
+  }
+  t.deepEqual(readdirSync(directory), []);
+});
+
+test("a directory that holds something else is no store, and is left alone", async (t) => {
+  const directory = newDirectory();
+  mkdirSync(join(directory, "a/b/c"), { recursive: true });
+  writeFileSync(join(directory, "CACHEDIR.TAG"), "of another program");
+  const before = namesBelow(directory);
+  t.false(FileStore.at(directory).exists());
+  t.deepEqual(await FileStore.at(directory).prune({ maxEntries: 1 }), []);
+  t.deepEqual(namesBelow(directory), before);
+});
+
+for (const name of ["CACHEDIR.TAG", "=_tmp", "=_ledger"]) {
+  test(`${name} tells that a directory is a store`, async (t) => {
+    const { directory, folder } = prepare();
+    await put(folder, DIGEST, "x");
+    await FileStore.at(directory).prune({ maxEntries: 9 });
+    for (const other of readdirSync(directory)) if (other !== name) rmSync(join(directory, other), { recursive: true });
+    t.true(FileStore.at(directory).exists());
+    rmSync(join(directory, name), { recursive: true });
+    t.false(FileStore.at(directory).exists());
+  });
+}
+
+test("paths that look alike, device names and versions are told from their folders", async (t) => {
+  const directory = newDirectory();
+  const versions = ["V", "v", "2.0/\u00fc", "x".repeat(150)];
+  const identities: Identity[] = [
+    ...["a", "A", "a/b", "a/3f", "a-b", "con", "NUL.txt", "x./y.", "_tmp", "Tmp"].map((path) => ({ path })),
+    ...versions.map((version) => ({ path: "v", version })),
+    { path: "v", version: "2", source: "ab".repeat(32) },
+  ];
+  for (const identity of identities) await put(FileStore.at(directory).folder(identity), DIGEST, "x");
+  const expected = identities.map((each) => `${each.path} ${folderNames(each).at(-1)}`);
+  t.deepEqual(await foldersOf(directory), expected.sort(byPath));
+});
+
+test("no link is followed, and what is not ours is passed over", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const outside = join(newDirectory(), "outside");
+  await put(FileStore.at(outside).folder(A), DIGEST, "outside");
+  symlinkSync(join(outside, "a"), join(directory, "z"));
+  symlinkSync(join(outside, "a/b/=1"), join(directory, "a/=1"));
+  symlinkSync(join(outside, "a/b"), join(directory, "a/link"));
+  for (const name of ["a/b/=2/3f", "a/b/=kept/3f", "Upper/=1/3f", "con/=1", "a b/=1/3f", "=_other/c/=1", "=1/3f"]) {
+    mkdirSync(join(directory, name), { recursive: true });
+  }
+  writeFileSync(join(directory, "a/b/=1=v2"), "");
+  t.deepEqual(await foldersOf(directory), ["a/b =1"]);
+  for (const path of ["z/b", "a/link", "a"]) t.deepEqual(await foldersOf(directory, path), []);
+  await FileStore.at(directory).prune({ maxAge: 1e9 });
+  t.deepEqual(listOf(FileStore.at(outside).folder(A)).size, 1);
+});
+
+test("a store inside of another is none of its business", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "outer");
+  const inner = FileStore.at(join(directory, "data/cache"));
+  await put(inner.folder(A), DIGEST, "inner");
+  t.deepEqual(await foldersOf(directory), ["a/b =1"]);
+  t.deepEqual(await foldersOf(directory, "data/cache/a/b"), []);
+  t.is((await FileStore.at(directory).prune({ maxBytes: 1 })).length, 1);
+  t.is(await textOf(inner.folder(A), DIGEST), "inner");
+});
+
+test("what has no business in a folder is told, and goes the way of what is cleared", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const outside = join(newDirectory(), "outside");
+  writeFileSync(outside, "outside");
+  const strange = ["3f/note.txt", "3f/dir", "3f/link", `3f/x_${"ab".repeat(10)}.entry`, `3f/${"0".repeat(38)}.entry`, "ff", "=kept/ab/note"]; // biome-ignore format: one line
+  for (const name of ["3f/dir/inner", `3f/${"0".repeat(38)}.entry`, "=kept/ab"]) mkdirSync(join(folder.location, name), { recursive: true }); // biome-ignore format: one line
+  symlinkSync(outside, join(folder.location, "3f/link"));
+  for (const name of ["3f/note.txt", strange[3]!, "ff", "=kept/ab/note", "note", "3f/dir/inner/x"]) writeFileSync(join(folder.location, name), ""); // biome-ignore format: one line
+  const found = [...folder.contents()].flat().filter(({ kind }) => kind === "strange");
+  t.deepEqual(found.map(({ location }) => location).sort(), strange.map((name) => join(folder.location, name)).sort());
+  for (const each of found) each.remove();
+  const left = ["3f", `3f/${FILE}`, "=kept", "=kept/ab", "note"];
+  t.deepEqual(namesBelow(folder.location), left);
+  t.deepEqual(readdirSync(join(directory, "=_tmp")), []);
+  t.is(readFileSync(outside, "utf8"), "outside");
+});
+
+test("a temporary file is strange only when its owner is gone", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const name = basename(FileStore.at(directory).temporary());
+  writeFileSync(join(folder.location, `3f/.permacache-${name}`), "");
+  writeFileSync(join(folder.location, `3f/.permacache-${name.replace(/-\d+-/, "-99999999-")}`), "");
+  const kinds = [...folder.contents()].flat().map(({ kind, location }) => `${kind} ${/-99999999-/.test(location)}`);
+  t.deepEqual(kinds.sort(), ["entry false", "strange true"]);
+});
+
+test("to look at a few entries of many takes a look at a few folders", async (t) => {
+  const { folder } = prepare();
+  for (let n = 0; n < 256; n += 8) await put(folder, digestOf(n), "x");
+  const groups = folder.list()[Symbol.iterator]();
+  t.is([...groups.next().value!].length, 1);
+  rmSync(folder.location, { recursive: true }); // what was not looked at yet is not known
+  t.is(groups.next().value, undefined);
+});
+
+/** Like the paths, then like the names of their folders. */
+function byPath(a: string, b: string): number {
+  const [[x = "", ...p], [y = "", ...q]] = [a.split(" "), b.split(" ")];
+  return x === y ? (p.join() < q.join() ? -1 : 1) : x < y ? -1 : 1;
+}

@@ -1,0 +1,314 @@
+import { exportTo, importFrom } from "./archive.js";
+import { decodeValue } from "./entry/codecs.js";
+import { type DecodedEntry, decodeEntry } from "./entry/entry.js";
+import { OptionError, StoreError } from "./errors.js";
+import { emit, isHeard } from "./events.js";
+import { run, turn } from "./flow.js";
+import type { Home } from "./home.js";
+import { assertPath, folderNames, type Identity, parseIdentity, versionFolder, versionOfFolder } from "./identity.js";
+import { canonicalJson } from "./key/canonical-json.js";
+import { digestOf } from "./keyed-call.js";
+import { checkLimits, checkMethodOptions } from "./options.js";
+import { bytesKept, parseRecord } from "./out-files.js";
+import { metaOf } from "./outcome.js";
+import { ReadableName } from "./readable-name.js";
+import { isExpired } from "./retention.js";
+import { abandon } from "./single-flight.js";
+import type { Evicted, Folder, Store, StoredFolder } from "./stores/store.js";
+import { storeTrouble } from "./trouble.js";
+import type { Cache, EntryMeta, OpenPath, PathEntry, PathSummary, Peek, Plain } from "./types.js";
+import { identityIn, verify } from "./verify.js";
+import { sparing } from "./work-progress.js";
+
+/** What a cache can tell of its entries, and do with them, without the functions they are of. */
+type Inventory = Pick<
+  Cache,
+  "list" | "open" | "stats" | "prune" | "clear" | "verify" | "exportTo" | "importFrom" | "close"
+>;
+
+export function inventoryOf(home: Home): Inventory {
+  return {
+    list: () => {
+      const store = home.store();
+      return tellingEach("cache.list()", store, list(store));
+    },
+    open: (path, options) => open(home, path, options),
+    stats: async () => ({ ...home.stats(), directory: home.store().directory }),
+    prune: async (limits, options) => {
+      const subject = "cache.prune()";
+      const { onProgress } = checkMethodOptions(subject, options, { onProgress: "function" });
+      const store = home.store();
+      const given = limits ? checkLimits(subject, limits) : home.limits;
+      return telling(subject, store, async () => told(await store.prune(given, sparing(onProgress))));
+    },
+    clear: async () => {
+      const store = home.store();
+      return telling("cache.clear()", store, () => clear(store.folders()));
+    },
+    verify: async (options) => {
+      const subject = "cache.verify()";
+      const { fix = false, onProgress } = checkMethodOptions(subject, options, {
+        fix: "boolean",
+        onProgress: "function",
+      });
+      const store = home.store();
+      return telling(subject, store, () => verify(store, fix, onProgress && sparing(onProgress)));
+    },
+    exportTo: async (path, file, options) => {
+      const subject = "cache.exportTo()";
+      checkFile(subject, file);
+      checkMethodOptions(subject, options, { onProgress: "function" });
+      const store = home.store();
+      return telling(subject, store, () => exportTo(store, path, file, options));
+    },
+    importFrom: async (path, file, options) => {
+      const subject = "cache.importFrom()";
+      checkFile(subject, file);
+      checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
+      const store = home.store();
+      const { compress } = home.settings;
+      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress }));
+    },
+    close: () => home.store().close(),
+  };
+}
+
+function checkFile(subject: string, file: unknown): void {
+  if (typeof file === "string" && file !== "" && !file.includes("\0")) return;
+  throw new OptionError(`${subject}: the archive is given by the path of a file, such as "entries.zip".`);
+}
+
+// ---- what there is ----
+
+/** The versions of a path stand together: its sources are no versions of their own. */
+async function* list(store: Store): AsyncGenerator<PathSummary, void> {
+  let ofPath: StoredFolder[] = [];
+  for await (const each of store.folders()) {
+    if (ofPath.length > 0 && ofPath[0]!.path !== each.path) {
+      yield* summaries(store, ofPath);
+      ofPath = [];
+    }
+    ofPath.push(each);
+  }
+  yield* summaries(store, ofPath);
+}
+
+async function* summaries(store: Store, folders: readonly StoredFolder[]): AsyncGenerator<PathSummary, void> {
+  const versions = new Map<string, PathSummary>();
+  for (const stored of folders) {
+    const { entries, bytes, newest } = await sizeOf(stored.folder);
+    if (entries === 0) continue;
+    const name = versionFolder(stored.name);
+    const others = versions.get(name);
+    versions.set(name, {
+      path: stored.path,
+      version: others ? others.version : await versionOf(store, stored),
+      entries: entries + (others?.entries ?? 0),
+      bytes: bytes + (others?.bytes ?? 0),
+      newest: new Date(Math.max(newest, others?.newest?.getTime() ?? 0)),
+    });
+  }
+  for (const summary of versions.values()) yield summary;
+}
+
+async function sizeOf(folder: Folder): Promise<{ entries: number; bytes: number; newest: number }> {
+  const all = { entries: 0, bytes: 0, newest: 0 };
+  for (const { entries, bytes, newest } of folder.sizes()) {
+    all.entries += entries;
+    all.bytes += bytes;
+    all.newest = Math.max(all.newest, newest);
+    await turn();
+  }
+  return all;
+}
+
+/** The name of a folder tells it, but for one so long that its digest stands there: then any whole entry does. */
+async function versionOf(store: Store, stored: StoredFolder): Promise<string | undefined> {
+  const { version, isDigest } = versionOfFolder(stored.name);
+  if (!isDigest) return version;
+  for await (const { identity } of entriesIn(store, stored)) return identity.version;
+  return version;
+}
+
+/** The whole entries of a folder, group by group. */
+async function* entriesIn(
+  store: Store,
+  stored: StoredFolder,
+): AsyncGenerator<{ readonly identity: Identity; readonly meta: EntryMeta }, void> {
+  for (const group of stored.folder.list()) {
+    for (const { read } of group) {
+      const bytes = read();
+      const entry = bytes && decodeEntry(bytes);
+      const identity = entry && identityIn(store, stored.folder, entry.identity);
+      if (identity) yield { identity, meta: metaOf(withKept(entry)) };
+    }
+    await turn();
+  }
+}
+
+/** With the bytes of the out files that are kept for it. */
+function withKept(entry: DecodedEntry): DecodedEntry {
+  return { ...entry, bytes: entry.bytes + bytesKept(parseRecord(entry.record)) };
+}
+
+// ---- one path ----
+
+function open(home: Home, path: string, options: { version?: string | null | undefined } | undefined): OpenPath {
+  assertPath(path);
+  const subject = `cache.open("${path}")`;
+  const { version } = checkMethodOptions(subject, options, { version: "string or null" });
+  const store = home.store();
+  const name = version === undefined ? undefined : folderNames({ path, version: version ?? undefined }).at(-1)!;
+
+  /** Those of the version, or of all. */
+  async function* folders(): AsyncGenerator<StoredFolder, void> {
+    for await (const each of store.folders(path)) {
+      if (name === undefined || versionFolder(each.name) === name) yield each;
+    }
+  }
+
+  function named(given: Plain | string) {
+    const key = keyOf(subject, given);
+    const digest = digestOf(key);
+    return { key, digest, readable: new ReadableName(path, key, digest, false) };
+  }
+
+  /** The newest entry that holds. */
+  async function find(given: Plain | string): Promise<DecodedEntry | undefined> {
+    const { key, digest, readable } = named(given);
+    let newest: DecodedEntry | undefined;
+    for await (const { folder } of folders()) {
+      const read = folder.read(digest, true, readable);
+      const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
+      const entry = bytes && decodeEntry(bytes);
+      if (entry?.key !== key || !identityIn(store, folder, entry.identity)) continue;
+      if (newest && newest.createdAt >= entry.createdAt) continue;
+      const usedAt = Math.max(entry.createdAt, folder.usedAt(digest, readable) ?? 0);
+      if (isExpired({ createdAt: entry.createdAt, usedAt }, home.limits, Date.now())) continue;
+      newest = { ...entry, payload: Buffer.from(entry.payload) }; // as it stands there until the next read
+    }
+    return newest;
+  }
+
+  return {
+    key: (given) => keyOf(subject, given),
+    has: (given) => telling(subject, store, async () => (await find(given)) !== undefined),
+    peek: (given) =>
+      telling(subject, store, async () => {
+        const entry = await find(given);
+        return entry && peeked(subject, home, entry);
+      }),
+    delete: (given) =>
+      telling(subject, store, async () => {
+        const { digest, readable } = named(given);
+        let isRemoved = false;
+        for await (const { folder } of folders()) {
+          abandon(folder, digest);
+          if (folder.remove(digest, readable)) isRemoved = true;
+        }
+        return isRemoved;
+      }),
+    entries: () => tellingEach(subject, store, entriesOf(store, folders())),
+    clear: () => telling(subject, store, () => clear(folders())),
+    prune: (limits) =>
+      telling(subject, store, async () => {
+        const { maxEntries, maxBytes, ...ages } = home.limits;
+        // As for a function: the sizes of the cache are for all of its paths.
+        const [own, whole] = limits
+          ? [checkLimits(`${subject}.prune()`, limits), {}]
+          : [ages, { maxEntries, maxBytes }];
+        for await (const { folder } of store.folders(path)) return told(folder.prune(own, whole)); // of all versions
+        return 0;
+      }),
+  };
+}
+
+/** @throws OptionError where it is neither an object nor the text of a key */
+function keyOf(subject: string, given: Plain | string): string {
+  if (typeof given === "string") {
+    if (isJson(given)) return given;
+    throw new OptionError(
+      `${subject}: ${JSON.stringify(given)} is no key. Give the arguments by name, as an object, or a key as entries() shows it.`,
+    );
+  }
+  if (!isPlain(given)) {
+    throw new OptionError(`${subject}: give the arguments by name, as an object, or the text of a key.`);
+  }
+  // As in a call: what is undefined is not given.
+  return canonicalJson(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+}
+
+/** Of whatever realm. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws StoreError where the value cannot be decoded here */
+function peeked(subject: string, home: Home, entry: DecodedEntry): Peek<unknown> & PathEntry {
+  try {
+    const value = decodeValue(entry, entry.payload, home.settings.codec ?? "auto");
+    return { value, ...metaOf(withKept(entry)), version: parseIdentity(entry.identity)?.version };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
+    throw new StoreError(
+      `${subject}: the entry of ${entry.key} cannot be decoded (${reason}). Register its types with defineType, or give the cache the codec that wrote it.`,
+      { cause: error },
+    );
+  }
+}
+
+async function* entriesOf(store: Store, folders: AsyncIterable<StoredFolder>): AsyncGenerator<PathEntry, void> {
+  for await (const stored of folders) {
+    for await (const { identity, meta } of entriesIn(store, stored)) yield { ...meta, version: identity.version };
+  }
+}
+
+// ---- what goes ----
+
+async function clear(folders: AsyncIterable<StoredFolder>): Promise<number> {
+  let count = 0;
+  for await (const { folder } of folders) {
+    abandon(folder);
+    count += await run(folder.clear(true));
+  }
+  return count;
+}
+
+/** Tells of entries that were removed because of limits; gives their number. */
+function told(gone: readonly Evicted[]): number {
+  if (isHeard("evict")) for (const { path, limit } of gone) emit({ type: "evict", path, reason: limit });
+  return gone.length;
+}
+
+// ---- trouble ----
+
+async function telling<T>(subject: string, { directory }: Store, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeTrouble(subject, directory, error);
+  }
+}
+
+async function* tellingEach<T>(
+  subject: string,
+  { directory }: Store,
+  items: AsyncIterable<T>,
+): AsyncGenerator<T, void> {
+  try {
+    for await (const each of items) yield each;
+  } catch (error) {
+    throw storeTrouble(subject, directory, error);
+  }
+}

@@ -1,0 +1,105 @@
+import { deserialize } from "node:v8";
+import { decompressed, partsOf, textOf } from "./entry/codecs.js";
+import { type DecodedEntry, decodeEntry } from "./entry/entry.js";
+import { transcodeTree } from "./entry/transcode.js";
+import { PermacacheError } from "./errors.js";
+import { codeOf } from "./files/io.js";
+import { turn } from "./flow.js";
+import { type Identity, parseIdentity } from "./identity.js";
+import { digestOf } from "./keyed-call.js";
+import { parseRecord } from "./out-files.js";
+import type { Content, Folder, Listed, Store } from "./stores/store.js";
+import type { Verified, WorkProgress } from "./types.js";
+
+/**
+ * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place.
+ * @param fix whether that is removed
+ */
+export async function verify(
+  store: Store,
+  fix: boolean,
+  onProgress: ((progress: WorkProgress) => void) | undefined,
+): Promise<Verified> {
+  let total = onProgress ? await countContents(store) : 0;
+  let done = 0;
+  let checked = 0;
+  let removed = 0;
+  const damaged: string[] = [];
+  for await (const { folder } of store.folders()) {
+    for (const group of folder.contents()) {
+      for (const content of group) {
+        const isWhole = await isWholeContent(store, folder, content);
+        if (isWhole !== undefined && content.kind !== "strange") checked++;
+        if (isWhole === false) {
+          damaged.push(content.location);
+          if (fix) {
+            content.remove();
+            removed++;
+          }
+        }
+        done++;
+        total = Math.max(total, done); // others write meanwhile
+        if (done < total) onProgress?.({ done, total });
+      }
+      await turn();
+    }
+  }
+  onProgress?.({ done, total: done });
+  return { checked, damaged: damaged.sort(), removed };
+}
+
+async function countContents(store: Store): Promise<number> {
+  let count = 0;
+  for await (const { folder } of store.folders()) {
+    for (const group of folder.contents()) {
+      count += group.length;
+      await turn();
+    }
+  }
+  return count;
+}
+
+/** `undefined` where it is gone. */
+async function isWholeContent(store: Store, folder: Folder, content: Content): Promise<boolean | undefined> {
+  if (content.kind === "strange") return false;
+  return content.kind === "kept" ? content.isWhole() : isWholeEntry(store, folder, content);
+}
+
+function isWholeEntry(store: Store, folder: Folder, { digest, read }: Listed): boolean | undefined {
+  try {
+    const bytes = read();
+    const entry = bytes && decodeEntry(bytes);
+    if (!entry) return bytes && false;
+    const isInPlace = identityIn(store, folder, entry.identity) && digestOf(entry.key).startsWith(digest);
+    return isInPlace !== undefined && isInPlace && isDecodable(entry);
+  } catch (error) {
+    if (codeOf(error) === "EIO") return false; // the disk has lost it
+    throw error;
+  }
+}
+
+/** The identity that an entry says it has, where that is the one of its folder. */
+export function identityIn(store: Store, folder: Folder, text: string): Identity | undefined {
+  const identity = parseIdentity(text);
+  return identity && store.folder(identity) === folder ? identity : undefined;
+}
+
+/** As far as that can be told without the classes that it needs, or the user's own codec. */
+function isDecodable(entry: DecodedEntry): boolean {
+  try {
+    parseRecord(entry.record);
+    if (entry.format === "own") return true;
+    const plain = decompressed(entry, entry.payload);
+    if (entry.format === "json") {
+      JSON.parse(textOf(plain));
+    } else if (entry.format === "tagged") {
+      transcodeTree(JSON.parse(textOf(plain)), "native");
+    } else {
+      const [structure, ...blobs] = partsOf(plain, entry.lengths);
+      transcodeTree(deserialize(structure!), "native", blobs);
+    }
+    return true;
+  } catch (error) {
+    return error instanceof PermacacheError; // a compression that this Node lacks
+  }
+}
