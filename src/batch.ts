@@ -1,8 +1,8 @@
-import { assertMayCompute, termsOf, uncached } from "./call.js";
+import { assertMayCompute, storingTerms, termsOf, uncached } from "./call.js";
 import { type ChunkOptions, inChunks } from "./chunks.js";
-import { type Job, obtain } from "./compute.js";
+import { hasWaited, type Job, obtain } from "./compute.js";
 import { BatchError } from "./errors.js";
-import { type Flow, wait } from "./flow.js";
+import { type Flow, turn, wait } from "./flow.js";
 import { type Call, callFor, directoryOf, keyed } from "./keyed-call.js";
 import { consult } from "./look-up.js";
 import type { CallSettings } from "./options.js";
@@ -136,10 +136,16 @@ function argsFor(plan: Plan, sequences: readonly Sequence[], { args }: Bound, ch
     const part = of(chunk.map((at) => items[at]));
     while (received.length < position) received.push(undefined);
     if (property === undefined) received[position] = part;
-    else if (typeof property === "number") received[position] = (received[position] as unknown[]).with(property, part);
+    else if (typeof property === "number")
+      received[position] = withItem(received[position] as unknown[], property, part);
     else received[position] = { ...(received[position] as object), [property]: part };
   }
   return received;
+}
+
+/** Where it has its default, the array that was passed ends before it. */
+function withItem(array: readonly unknown[], index: number, item: unknown): unknown[] {
+  return Array.from({ length: Math.max(array.length, index + 1) }, (_, i) => (i === index ? item : array[i]));
 }
 
 /** The other arguments are bound and keyed again, the elements are keyed again. */
@@ -170,6 +176,7 @@ export function resultsOf(
 
 /**
  * @param pick what is wanted of an outcome; the rest is not kept
+ * @param needsKeys also in a mode that makes none
  * @returns that for each element
  */
 export function* answerBatch<T>(
@@ -178,9 +185,10 @@ export function* answerBatch<T>(
   args: readonly unknown[],
   settings: CallSettings,
   pick: (outcome: Outcome) => T,
+  needsKeys = false,
 ): Flow<readonly T[]> {
   const terms = termsOf(plan, settings);
-  if (terms.mode === "bypass") return (yield* bypassBatch(plan, self, args, settings)).map(pick);
+  if (terms.mode === "bypass") return (yield* bypassBatch(plan, self, args, settings, needsKeys)).map(pick);
   const batch = beginBatch(plan, self, args, settings.dir);
   const { elements, positions, sequences } = batch;
   const picked: T[] = [];
@@ -191,20 +199,26 @@ export function* answerBatch<T>(
   };
 
   const missing: Call[] = [];
+  let othersRan = false;
   for (const position of elements.keys()) {
-    if (plan.async && position > 0 && position % TURN === 0) yield* othersTurn(missing);
+    if (plan.async && position > 0 && position % TURN === 0) {
+      yield* wait(turn());
+      othersRan = true;
+    }
     const call = callAt(batch, position);
-    call.waited = plan.async && position >= TURN;
     const served = yield* consult(call, terms);
+    othersRan ||= call.waited;
     if (served) settle(call, served);
     else missing.push(call);
   }
-  progress.tell();
+  othersRan = progress.tell() || othersRan;
   if (missing.length > 0) {
+    if (othersRan) for (const call of missing) hasWaited(call);
     assertMayCompute(missing[0]!, terms);
     const job: Job = {
       ...terms,
       ...chunkOptions(plan, settings),
+      ...storingTerms(plan, settings),
       plan,
       self,
       argsFor(calls) {
@@ -223,11 +237,6 @@ export function* answerBatch<T>(
 
 /** Elements that are looked up before others have their turn: about 10 ms. */
 const TURN = 1_000;
-
-function* othersTurn(calls: readonly Call[]): Flow<void> {
-  yield* wait(new Promise((resolve) => setImmediate(resolve)));
-  for (const call of calls) call.waited = true;
-}
 
 function chunkOptions(plan: Plan, { signal }: CallSettings): ChunkOptions {
   const { chunkSize, concurrency } = batchOf(plan);
@@ -250,27 +259,32 @@ class BatchProgress {
     if (hit) this.#cached += elements;
   }
 
-  tell(): void {
+  /** @returns whether anybody was told */
+  tell(): boolean {
     this.#onProgress?.({ done: this.#done, cached: this.#cached, total: this.#total });
+    return this.#onProgress !== undefined;
   }
 }
 
-/** All elements go to the function, chunk by chunk; no keys are made. */
+/** All elements go to the function, chunk by chunk; no keys are made, but for those who ask. */
 function* bypassBatch(
   plan: Plan,
   self: unknown,
   args: readonly unknown[],
   settings: CallSettings,
+  needsKeys: boolean,
 ): Flow<readonly Outcome[]> {
   const bound = plan.binder.bind(args);
   const sequences = sequencesOf(plan, bound);
   const elements = [...sequences[0]!.items.keys()];
+  const keyAt = needsKeys ? keysOf(plan, self, bound, sequences) : () => "";
+  const keys = keyed(plan, () => elements.map(keyAt));
   const progress = new BatchProgress(elements.length, plan, settings);
   const outcomes: Outcome[] = [];
   yield* inChunks(elements, chunkOptions(plan, settings), function* (chunk) {
     const { value, ...outcome } = yield* uncached(plan, self, argsFor(plan, sequences, bound, chunk));
     const results = resultsOf(plan, value, chunk.length);
-    for (const [i, at] of chunk.entries()) outcomes[at] = { ...outcome, value: results[i] };
+    for (const [i, at] of chunk.entries()) outcomes[at] = { ...outcome, key: keys[at]!, value: results[i] };
     progress.count(chunk.length, outcomes[chunk[0]!]!);
     progress.tell();
   });

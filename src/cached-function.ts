@@ -140,7 +140,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
     ),
     detail: method(function* (...args: unknown[]) {
       assertReceiver();
-      if (plan.batch) return yield* answerBatch(plan, settings.this, args, settings, detailOf);
+      if (plan.batch) return yield* answerBatch(plan, settings.this, args, settings, detailOf, true);
       const { key } = begin(plan, settings.this, args, settings.dir).call; // also where the mode makes none
       return detailOf({ ...(yield* answer(plan, settings.this, args, settings)), key });
     }),
@@ -155,7 +155,8 @@ function managementOf(plan: Plan, settings: CallSettings) {
       const { calls, positions } = callsOf(args);
       const values = plan.batch ? resultsOf(plan, value, positions.length, "prime was given") : [value];
       const firsts = new Map(positions.map((position, at) => [position, at] as const).reverse());
-      for (const [position, call] of calls.entries()) yield* prime(call, values[firsts.get(position)!]);
+      const distinct = calls.map((_, position) => values[firsts.get(position)!]);
+      yield* prime(plan, calls, distinct);
     }),
     clear: managing(function* () {
       abandon(folder());

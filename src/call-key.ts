@@ -55,7 +55,7 @@ export function createCallKey(
       let text = "";
       let isEscaped = false;
       for (const part of parts) {
-        const added = textOf(part, part.index < 0 ? self : values[part.index], part.name);
+        const added = textOf(part, part.index < 0 ? self : values[part.index]);
         if (added === "") continue;
         text += text === "" ? added : `,${added}`;
         if (part.name === "$type") isEscaped = true;
@@ -65,11 +65,11 @@ export function createCallKey(
     elements(values, self, varying) {
       const texts = parts.map((part) => {
         const at = part.index < 0 ? -1 : varying.indexOf(part.index);
-        return at < 0 ? textOf(part, part.index < 0 ? self : values[part.index], part.name) : { part, at };
+        return at < 0 ? textOf(part, part.index < 0 ? self : values[part.index]) : { part, at };
       });
       return (elements, place) => {
         const all = texts.map((text) => {
-          return typeof text === "string" ? text : textOf(text.part, elements[text.at], `${text.part.name}[${place}]`);
+          return typeof text === "string" ? text : textOf(text.part, elements[text.at], place);
         });
         return objectOf(all.filter((text) => text !== "").join(","), typed >= 0 && all[typed] !== "");
       };
@@ -77,11 +77,11 @@ export function createCallKey(
   };
 }
 
-/** `"x":2`; nothing where it is left out. @param place for messages */
-function textOf({ label, transform }: Part, value: unknown, place: string): string {
+/** `"x":2`; nothing where it is left out. @param at which element it is, for messages */
+function textOf({ name, label, transform }: Part, value: unknown, at?: number): string {
   const keyed =
-    transform === undefined ? (value === undefined ? leftOut : value) : transformed(place, transform, value);
-  return keyed === leftOut ? "" : label + canonicalArgument(place, keyed);
+    transform === undefined ? (value === undefined ? leftOut : value) : transformed(name, at, transform, value);
+  return keyed === leftOut ? "" : label + canonicalArgument(name, keyed, at);
 }
 
 /** @param isEscaped it has a property `$type`, as any object may */
@@ -95,12 +95,13 @@ function partOf(name: string, index: number, keyFunction: Readonly<Record<string
 }
 
 /** What a key function throws itself passes through; what it says of a value is told with the name of the argument. */
-function transformed(name: string, transform: KeyFunction, value: unknown): unknown {
+function transformed(name: string, at: number | undefined, transform: KeyFunction, value: unknown): unknown {
   try {
     return applyKeyFunction(transform, value);
   } catch (error) {
     if (!(error instanceof UnkeyableValueError)) throw error;
-    throw new UnkeyableValueError(`${name}: ${error.message}`, { cause: error });
+    const place = at === undefined ? name : `${name}[${at}]`;
+    throw new UnkeyableValueError(`${place}: ${error.message}`, { cause: error });
   }
 }
 

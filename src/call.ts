@@ -4,7 +4,7 @@ import { type Flow, isThenable, wait } from "./flow.js";
 import { type BoundCall, begin, type Call, keyed } from "./keyed-call.js";
 import { consult, type Terms } from "./look-up.js";
 import { scopeOf } from "./modes.js";
-import type { CallSettings } from "./options.js";
+import { type CallSettings, waitOf } from "./options.js";
 import { holding } from "./out-file-calls.js";
 import { miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
@@ -31,6 +31,16 @@ export function termsOf(plan: Plan, settings: CallSettings): Terms {
   return { mode: settings.mode ?? scope?.mode ?? plan.settings().mode, scope };
 }
 
+/** What bears on computing and storing: of the call, else of the function. */
+export function storingTerms(plan: Plan, { maxWait, durability, signal }: CallSettings) {
+  const own = plan.settings();
+  return {
+    maxWait: maxWait === undefined ? own.maxWait : waitOf(maxWait),
+    isDurable: (durability ?? own.durability) === "file",
+    signal,
+  };
+}
+
 function* answerKeyed(begun: BoundCall, terms: Terms, settings: CallSettings): Flow<Outcome> {
   const { call } = begun;
   const served = yield* consult(call, terms);
@@ -41,7 +51,7 @@ function* answerKeyed(begun: BoundCall, terms: Terms, settings: CallSettings): F
     ...terms,
     plan: call.plan,
     self: begun.self,
-    signal: settings.signal,
+    ...storingTerms(call.plan, settings),
     chunkSize: 1,
     concurrency: 1,
     argsFor: () => (call.waited ? boundAgain(begun) : begun.bound.args),

@@ -10,8 +10,8 @@ export interface ChunkOptions {
 }
 
 /**
- * Takes items chunk by chunk, in order. After a failure no other chunk begins; those that run come to their end before it
- * is told.
+ * Takes items chunk by chunk, in order. After a failure no other chunk begins; those that run come to their end before it,
+ * the first, is told.
  */
 export function* inChunks<T>(
   items: readonly T[],
@@ -19,25 +19,24 @@ export function* inChunks<T>(
   take: (chunk: readonly T[]) => Flow<void>,
 ): Flow<void> {
   let next = 0;
-  let hasFailed = false;
+  let failure: { readonly error: unknown } | undefined;
   function* worker(): Flow<void> {
-    while (next < items.length && !hasFailed) {
+    while (next < items.length && !failure) {
       const chunk = items.slice(next, next + chunkSize);
       next += chunk.length;
       try {
         throwIfAborted(signal);
         yield* take(chunk);
       } catch (error) {
-        hasFailed = true;
+        failure ??= { error };
         throw error;
       }
     }
   }
   if (concurrency === 1) return yield* worker();
-  const workers = Array.from({ length: Math.min(concurrency, Math.ceil(items.length / chunkSize)) }, async () =>
-    run(worker()),
-  );
-  for (const end of yield* wait(Promise.allSettled(workers))) if (end.status === "rejected") throw end.reason;
+  const workers = Array.from({ length: Math.min(concurrency, items.length) }, async () => run(worker()));
+  yield* wait(Promise.allSettled(workers));
+  if (failure) throw (failure as { readonly error: unknown }).error;
 }
 
 export function throwIfAborted(signal: AbortSignalLike | undefined): void {

@@ -3,7 +3,8 @@ import { context } from "./context.js";
 import { decodeValue, type Payload } from "./entry/codecs.js";
 import { type Flow, isThenable, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
-import { consult, refreshId, runningFor, type Terms } from "./look-up.js";
+import { type LockTerms, underLocks } from "./locked.js";
+import { consult, refreshId, runningFor } from "./look-up.js";
 import { assertWritten, stampsBefore } from "./out-files.js";
 import { hit, miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
@@ -17,15 +18,17 @@ import type { AbortSignalLike } from "./types.js";
  * What is not in the store is computed, by this call or by whoever is at it already. One call, or the elements of a
  * batch that are missing:
  *
- *     chunk -> look again, where other code ran since -> join who computes it
- *           -> compute the rest -> encode -> publish
+ *     chunk -> look again, where other code ran since -> join who computes it in this process
+ *           -> key locks -> look again -> compute -> encode -> publish
+ *           -> wait for those that other processes compute
  *     wait for those that were joined
  */
 
 /** How the function is run for some calls: for a single one, or for the elements of a batch. */
-export interface Job extends Terms, ChunkOptions {
-  readonly plan: Plan;
+export interface Job extends LockTerms, ChunkOptions {
   readonly self: unknown;
+  /** Results are on the disk before they are visible. */
+  readonly isDurable: boolean;
   /** What the function is given for these calls. Where one has waited: bound again, `isSame` told for each. */
   argsFor(calls: readonly Call[]): unknown[];
   /** The result for each of these calls. @throws BatchError where there are not as many */
@@ -40,6 +43,8 @@ interface Landed {
   readonly outcome: Outcome;
   /** The encoded value, from which everybody gets a copy; `undefined` where it cannot be stored. */
   readonly payload: Payload | undefined;
+  /** Whether it was to be encoded. */
+  readonly isTried: boolean;
 }
 
 /** By `refreshId` of the call. */
@@ -74,12 +79,7 @@ function* computeChunks(job: Job, calls: readonly Call[], joined: Joined[]): Flo
 }
 
 function* computeMissing(job: Job, chunk: readonly Call[], joined: Joined[]): Flow<void> {
-  const missing: Call[] = [];
-  for (const call of chunk) {
-    const served = call.isLookedUp ? undefined : yield* consult(call, job);
-    if (served) job.settle(call, served);
-    else missing.push(call);
-  }
+  const missing = yield* look(job, chunk, (call) => call.isLookedUp);
   // From here until the flight has taken off nobody else runs.
   const own = missing.filter((call) => {
     const landing = runningFor<Landings>(call, job)?.join();
@@ -92,7 +92,7 @@ function* computeMissing(job: Job, chunk: readonly Call[], joined: Joined[]): Fl
 }
 
 /** Other code ran: the key, and the store, have to be looked at again. */
-function hasWaited(call: Call): void {
+export function hasWaited(call: Call): void {
   call.waited = true;
   call.isLookedUp = false;
 }
@@ -138,46 +138,71 @@ function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
   }
 }
 
-/** Runs the function for these calls, once. */
+/** Computes these calls; whoever of this process wants one of them joins. */
 function* compute(job: Job, calls: readonly Call[]): Flow<void> {
   const { plan, mode, scope } = job;
-  for (const call of calls) miss(call);
-  const args = job.argsFor(calls);
-  warnOfChange(plan, calls);
-  const marks = mode === "read-only" ? new Map<Folder, Mark>() : marksFor(calls);
-  const out = calls.length === 1 ? calls[0]!.out : [];
-  const before = stampsBefore(out);
   const flight = new Flight<Landings>(mode === "refresh" ? scope : undefined, mode !== "read-only");
+  flight.canBeJoined = plan.async;
+  const landed = new Map<Call, Landed>();
   for (const { folder, digest } of calls) {
     if (mode === "refresh") scope?.refreshed.add(refreshId(folder, digest));
     takeOff(folder, digest, flight);
   }
-  const unstored = new Set(calls);
   try {
-    const start = performance.now();
-    const around = { scope: context.getStore()?.scope, flight };
-    const result = context.run(around, () => plan.fn.apply(job.self, args));
-    flight.canBeJoined = isThenable(result);
-    const value = flight.canBeJoined ? yield* wait(result) : result;
-    const duration = (performance.now() - start) / calls.length;
-    const meta = { async: plan.async || flight.canBeJoined, createdAt: Date.now(), duration };
-    const results = job.resultsOf(value, calls);
-    assertWritten(plan.subject, out, before);
-    const landed: Landed[] = [];
-    for (const [i, call] of calls.entries()) {
-      const mark = call.holds && call.isSame ? marks.get(call.folder) : undefined;
-      const kept = yield* keepResult(call, results[i], meta, mark, flight);
-      landed.push(kept);
-      if (kept.outcome.bytes > 0) unstored.delete(call);
-      job.settle(call, kept.outcome);
-    }
-    flight.land(flight.isJoined ? landingsOf(calls, landed) : NOBODY);
+    yield* underLocks(
+      job,
+      flight,
+      calls,
+      (open) => look(job, open),
+      (open) => runFor(job, open, flight, landed),
+    );
+    flight.land(flight.isJoined ? landingsOf(landed) : NOBODY);
   } catch (error) {
     flight.fail(error);
     throw error;
   } finally {
-    for (const { folder, digest } of calls) touchDown(folder, digest, flight);
-    for (const { folder, digest } of scope ? unstored : []) scope?.refreshed.delete(refreshId(folder, digest));
+    for (const call of calls) {
+      const { folder, digest } = call;
+      touchDown(folder, digest, flight);
+      if (scope && !landed.get(call)?.outcome.bytes) scope.refreshed.delete(refreshId(folder, digest));
+    }
+  }
+}
+
+/** Looks again: others may have been quicker. @returns what is still missing */
+function* look(job: Job, calls: readonly Call[], isKnown: (call: Call) => boolean = () => false): Flow<Call[]> {
+  const missing: Call[] = [];
+  for (const call of calls) {
+    const served = isKnown(call) ? undefined : yield* consult(call, job);
+    if (served) job.settle(call, served);
+    else missing.push(call);
+  }
+  return missing;
+}
+
+/** Runs the function for these calls, once. */
+function* runFor(job: Job, calls: readonly Call[], flight: Flight<Landings>, landed: Map<Call, Landed>): Flow<void> {
+  const { plan } = job;
+  for (const call of calls) miss(call);
+  const args = job.argsFor(calls);
+  warnOfChange(plan, calls);
+  const marks = job.mode === "read-only" ? new Map<Folder, Mark>() : marksFor(calls);
+  const out = calls.length === 1 ? calls[0]!.out : [];
+  const before = stampsBefore(out);
+  const start = performance.now();
+  const around = { scope: context.getStore()?.scope, flight };
+  const result = context.run(around, () => plan.fn.apply(job.self, args));
+  flight.canBeJoined = isThenable(result);
+  const value = flight.canBeJoined ? yield* wait(result) : result;
+  const duration = (performance.now() - start) / calls.length;
+  const meta = { async: plan.async || flight.canBeJoined, createdAt: Date.now(), duration };
+  const results = job.resultsOf(value, calls);
+  assertWritten(plan.subject, out, before);
+  const taken = calls.map((call, i) => takeResult(call, results[i], marks, flight, calls.length > 1));
+  for (const [i, call] of calls.entries()) {
+    const kept = yield* keepResult(job, call, taken[i]!, meta, flight);
+    landed.set(call, kept);
+    job.settle(call, kept.outcome);
   }
 }
 
@@ -202,29 +227,62 @@ function marksFor(calls: readonly Call[]): Map<Folder, Mark> {
   return marks;
 }
 
-function* keepResult(
+/** A result as it was when the function returned. */
+interface Taken {
+  readonly value: unknown;
+  readonly payload: Payload | undefined;
+  /** Whether it was to be encoded. */
+  readonly isTried: boolean;
+  /** `undefined`: it is not to be stored. */
+  readonly mark: Mark | undefined;
+}
+
+/**
+ * Done for all calls before the first entry is published: that may take a while, in which the function, or whoever else
+ * holds the results, can change them.
+ * @param isOneOfMany the payload shares no memory with the value then
+ */
+function takeResult(
   call: Call,
   value: unknown,
+  marks: ReadonlyMap<Folder, Mark>,
+  flight: Flight<Landings>,
+  isOneOfMany: boolean,
+): Taken {
+  const { plan, folder, holds, isSame } = call;
+  const mark = holds && isSame ? marks.get(folder) : undefined;
+  const isWanted = mark !== undefined && shouldStore(plan, value);
+  const isTried = isWanted || flight.isJoined;
+  const payload = isTried ? encode(plan, value) : undefined;
+  return { value, payload: isOneOfMany ? copied(payload) : payload, isTried, mark: isWanted ? mark : undefined };
+}
+
+function* keepResult(
+  { plan, isDurable }: Job,
+  call: Call,
+  { value, payload, isTried, mark }: Taken,
   meta: Meta,
-  mark: Mark | undefined,
   flight: Flight<Landings>,
 ): Flow<Landed> {
-  const { plan, key } = call;
-  const isWanted = mark !== undefined && shouldStore(plan, value);
-  const payload = isWanted || flight.isJoined ? encode(plan, value) : undefined;
-  const bytes = isWanted && payload ? yield* store(call, payload, meta, mark, flight) : 0;
-  return { outcome: { value, hit: false, key, ...meta, source: plan.source, bytes }, payload };
+  const bytes = mark && payload ? yield* store(call, payload, meta, mark, flight, isDurable) : 0;
+  return { outcome: { value, hit: false, key: call.key, ...meta, source: plan.source, bytes }, payload, isTried };
+}
+
+/** Large parts are the memory of the value itself. */
+function copied(payload: Payload | undefined): Payload | undefined {
+  return payload && { ...payload, parts: [Buffer.concat(payload.parts)] };
 }
 
 const NOBODY: Landings = new Map();
 
-function landingsOf(calls: readonly Call[], landed: readonly Landed[]): Landings {
+/** Where arguments were changed it is the result of another call: those who joined try again. */
+function landingsOf(landed: ReadonlyMap<Call, Landed>): Landings {
+  const same = [...landed].filter(([{ isSame }]) => isSame);
   return new Map(
-    landed.map(({ outcome, payload }, i) => {
-      const { folder, digest } = calls[i]!;
-      // Large parts are the memory of the value itself, which is the caller's from now on.
-      const copied = payload && { ...payload, parts: [Buffer.concat(payload.parts)] };
-      return [refreshId(folder, digest), { outcome, payload: copied }];
+    same.map(([{ plan, folder, digest }, { outcome, payload, isTried }]) => {
+      // The value itself is the caller's from now on.
+      const own = copied(isTried ? payload : encode(plan, outcome.value));
+      return [refreshId(folder, digest), { outcome, payload: own, isTried: true }];
     }),
   );
 }

@@ -4,11 +4,12 @@ import type { CacheEvent } from "./types.js";
 
 /**
  * What happens in the cache, for those who listen: subscribers of the diagnostics channels `permacache:hit`, `:miss`,
- * `:store`, `:evict` and `:error`, and stderr after `verbose(true)` or with `NODE_DEBUG=permacache`.
+ * `:wait`, `:store`, `:evict` and `:error`, and stderr after `verbose(true)` or with `NODE_DEBUG=permacache`.
  */
 const channels = {
   hit: channel("permacache:hit"),
   miss: channel("permacache:miss"),
+  wait: channel("permacache:wait"),
   store: channel("permacache:store"),
   evict: channel("permacache:evict"),
   error: channel("permacache:error"),

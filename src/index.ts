@@ -18,12 +18,15 @@ export { withMode } from "./modes.js";
 export { cacheOf } from "./permacache.js";
 export { kw } from "./signature/kw.js";
 export type {
+  AbortSignalLike,
   AnyAsyncFunction,
   AnyFunction,
+  BatchFunction,
   Cache,
   CachedFunction,
   CacheEvent,
   CacheOptions,
+  CacheStats,
   CallArguments,
   DefaultCache,
   Detail,
@@ -33,10 +36,16 @@ export type {
   Limits,
   Management,
   Mode,
+  OpenPath,
   Options,
   Overrides,
+  PathEntry,
+  PathSummary,
   Peek,
   Permacache,
+  Progress,
   Size,
   Stats,
+  Verified,
+  WorkProgress,
 } from "./types.js";

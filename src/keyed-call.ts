@@ -30,6 +30,8 @@ export interface Call {
   isSame: boolean;
   /** Why there was no hit, for those who listen. */
   missed: string;
+  /** The checksum of an entry that was looked at and does not serve: it need not be judged twice. */
+  rejected: number | undefined;
 }
 
 /** A call with what the function is to be given. */
@@ -67,6 +69,7 @@ export function callFor(plan: Plan, key: string, folder: Folder, position: numbe
     isLookedUp: false,
     isSame: true,
     missed: "refresh",
+    rejected: undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 import { decodeValue } from "./entry/codecs.js";
-import { decodeEntry } from "./entry/entry.js";
+import { checksumOf, decodeEntry } from "./entry/entry.js";
 import { OptionError } from "./errors.js";
 import { type Flow, isThenable, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
@@ -76,8 +76,8 @@ export function runningFor<T>({ folder, digest }: Call, terms: Terms): Flight<T>
  */
 function lookUp(call: Call): Found | undefined | Promise<Found | undefined> {
   const { plan, folder, digest, readable } = call;
-  call.missed = "absent";
   const failed = (error: unknown) => {
+    call.missed = "absent";
     reportStorage(plan, folder, "read", error);
     return undefined;
   };
@@ -93,15 +93,22 @@ function lookUp(call: Call): Found | undefined | Promise<Found | undefined> {
 }
 
 function judge(call: Call, bytes: Buffer | undefined): Found | undefined {
+  const checksum = bytes && checksumOf(bytes);
+  if (checksum !== undefined && checksum === call.rejected) return undefined;
   call.missed = bytes ? "damaged" : "absent";
   const found = bytes && decode(call, bytes);
+  if (found && isValid(call, found)) return found;
+  call.rejected = checksum;
+  return undefined;
+}
+
+function isValid(call: Call, found: Found): boolean {
   const { validate } = call.plan;
-  if (!found || !validate) return found;
+  if (!validate) return true;
   const holds = validate(found.value, metaOf(found));
   assertSync(call.plan, "validate", holds);
-  if (holds) return found;
-  call.missed = "invalid";
-  return undefined;
+  if (!holds) call.missed = "invalid";
+  return holds;
 }
 
 function decode(call: Call, bytes: Buffer): Found | undefined {

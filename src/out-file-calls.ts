@@ -84,7 +84,12 @@ function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): F
     // What another process has learnt meanwhile is kept, behind ours.
     const text = textOf(merged(record, parseRecord(now.record)));
     const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] });
-    yield* folder.publish(digest, parts, mark, () => true, plan.async, call.readable);
+    yield* folder.publish(digest, parts, mark, {
+      isCurrent: () => true,
+      async: plan.async,
+      isDurable: plan.settings().durability === "file",
+      readable: call.readable,
+    });
   } catch (error) {
     reportStorage(plan, folder, "written", error);
   }

@@ -278,7 +278,8 @@ export function merged(ours: OutRecord, theirs: OutRecord): OutRecord {
 }
 
 export function textOf(record: OutRecord): string {
-  return Object.keys(record.written).length === 0 ? "" : JSON.stringify(record);
+  const isEmpty = [record.written, record.kept].every((each) => Object.keys(each).length === 0);
+  return isEmpty ? "" : JSON.stringify(record);
 }
 
 // ---- recording ----

@@ -5,7 +5,7 @@ import { OptionError, SignatureError } from "./errors.js";
 import { type Home, newStats } from "./home.js";
 import { assertPath, type Identity, identityText } from "./identity.js";
 import { modeFromEnvironment } from "./modes.js";
-import { checkLimits, checkOptions, type FunctionSettings, type SharedSettings } from "./options.js";
+import { checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
 import type { BatchPlan, Plan, Resolved } from "./plan.js";
 import { createBinder } from "./signature/bind.js";
 import { normalisedSource } from "./signature/normalise.js";
@@ -194,8 +194,19 @@ function resolve(home: Home, own: FunctionSettings): Resolved {
     compress = false,
     naming = "hash",
     onError = "warn",
+    durability = "none",
+    maxWait,
   } = { ...home.settings, ...own };
-  return { mode: mode ?? "read-write", codec, compress, naming, onError, limits: limitsOf(home.settings, own) };
+  return {
+    mode: mode ?? "read-write",
+    codec,
+    compress,
+    naming,
+    onError,
+    durability,
+    maxWait: waitOf(maxWait),
+    limits: limitsOf(home.settings, own),
+  };
 }
 
 /** Ages of the function replace those of its cache; sizes hold at both. */

@@ -62,6 +62,9 @@ export interface Resolved {
   readonly compress: false | Compression;
   readonly naming: "hash" | "readable";
   readonly onError: "warn" | "throw" | ((error: PermacacheError) => void);
+  /** Milliseconds. */
+  readonly maxWait: number;
+  readonly durability: "none" | "file";
   /** `undefined`: none, and nothing is done for them. */
   readonly limits: { readonly own: RetentionLimits; readonly whole: SizeLimits; readonly needUse: boolean } | undefined;
 }

@@ -9,6 +9,8 @@ import type { Folder } from "./stores/store.js";
 export class Flight<T> {
   /** Whether it is known to be asynchronous. A synchronous one cannot be waited for. */
   canBeJoined = false;
+  /** Whether it holds key locks. */
+  isLocked = false;
   /** The computation that this one was begun in, and which waits for it. */
   private readonly parent: Flight<any> | undefined;
   private readonly waitsFor = new Set<Flight<any>>();
@@ -34,6 +36,11 @@ export class Flight<T> {
     if (!waiter) return this.landing.promise;
     waiter.waitsFor.add(this);
     return this.landing.promise.finally(() => waiter.waitsFor.delete(this));
+  }
+
+  /** Whether it, or one that it was begun in, holds key locks. */
+  get isInsideLock(): boolean {
+    return this.isLocked || (this.parent?.isInsideLock ?? false);
   }
 
   get isJoined(): boolean {
@@ -85,6 +92,11 @@ export class Running<T> {
   /** The one that others may join, by default the one that began last. */
   find(wanted: (flight: Flight<T>) => boolean = () => true): Flight<T> | undefined {
     return this.#flights.findLast((flight) => !this.#outdated.has(flight) && wanted(flight));
+  }
+
+  /** Whether no other computation of the key runs. */
+  isAlone(flight: Flight<T>): boolean {
+    return this.#flights.every((each) => each === flight);
   }
 
   begin(flight: Flight<T>): void {

@@ -47,9 +47,16 @@ function entryOf({ plan, key }: Call, payload: Payload, meta: Meta, record = "")
 }
 
 /** @returns the bytes stored, 0 where it was not */
-export function* store(call: Call, payload: Payload, meta: Meta, mark: Mark, flight: Flight<any>): Flow<number> {
+export function* store(
+  call: Call,
+  payload: Payload,
+  meta: Meta,
+  mark: Mark,
+  flight: Flight<any>,
+  isDurable: boolean,
+): Flow<number> {
   try {
-    return yield* publish(call, payload, meta, mark, flight, call.plan.async || flight.canBeJoined);
+    return yield* publish(call, payload, meta, mark, flight, isDurable, call.plan.async || flight.canBeJoined);
   } catch (error) {
     reportStorage(call.plan, call.folder, "written", error);
     return 0;
@@ -63,6 +70,7 @@ function* publish(
   meta: Meta,
   mark: Mark,
   flight: Flight<any>,
+  isDurable: boolean,
   canWait: boolean,
 ): Flow<number> {
   const { plan, folder, digest } = call;
@@ -71,7 +79,8 @@ function* publish(
   if (!record) return 0;
   const parts = entryOf(call, payload, meta, textOf(record));
   const isCurrent = () => running.mayStore(flight);
-  if (!(yield* folder.publish(digest, parts, mark, isCurrent, canWait, call.readable))) return 0;
+  if (!(yield* folder.publish(digest, parts, mark, { isCurrent, async: canWait, isDurable, readable: call.readable })))
+    return 0;
   running.stored(flight);
   if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
   const bytes = parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
@@ -106,13 +115,21 @@ export function evicted(plan: Plan, gone: readonly Evicted[]): readonly Evicted[
 const THRASHING = 100;
 
 /**
- * Stores a value for a call, as if it had been computed.
- * @throws StoreError where it cannot be stored
+ * Stores values for calls, as if they had been computed.
+ * @throws StoreError where one cannot be stored; none is, then
  */
-export function* prime(call: Call, value: unknown): Flow<void> {
-  const { plan, folder, digest } = call;
+export function* prime(plan: Plan, calls: readonly Call[], values: readonly unknown[]): Flow<void> {
   const { codec, compress } = plan.settings();
-  const payload = encodeValue(value, codec, compress);
+  // All at once: what is published takes a while, in which the caller can change them.
+  const payloads = values.map((value) => {
+    const payload = encodeValue(value, codec, compress);
+    return values.length > 1 ? { ...payload, parts: [Buffer.concat(payload.parts)] } : payload;
+  });
+  for (const [i, call] of calls.entries()) yield* primeOne(call, payloads[i]!);
+}
+
+function* primeOne(call: Call, payload: Payload): Flow<void> {
+  const { plan, folder, digest } = call;
   abandon(folder, digest);
   const flight = new Flight<any>(undefined, true);
   takeOff(folder, digest, flight);
@@ -120,7 +137,7 @@ export function* prime(call: Call, value: unknown): Flow<void> {
     const mark = folder.mark();
     assertWritten(plan.subject, call.out, []);
     const meta = { async: plan.async, createdAt: Date.now(), duration: 0 };
-    yield* publish(call, payload, meta, mark, flight, plan.async);
+    yield* publish(call, payload, meta, mark, flight, plan.settings().durability === "file", plan.async);
   } finally {
     flight.fail(undefined);
     touchDown(folder, digest, flight);

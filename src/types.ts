@@ -143,6 +143,16 @@ export interface SharedOptions extends Limits {
    * returns the result uncached, `"throw"` throws the `StoreError`, a function is given it.
    */
   onError?: "warn" | "throw" | ((error: PermacacheError) => void) | undefined;
+  /**
+   * How long a call waits for another process that computes the same key, before it computes itself. Default: for as long
+   * as that lives. 0: no key lock, nobody waits.
+   */
+  maxWait?: Duration | undefined;
+  /**
+   * `"none"` (default): a killed process loses nothing that was published; a power cut may cost entries, never give a wrong
+   * one. `"file"`: what is published is on the disk first (fsync), three to four times as slow.
+   */
+  durability?: "none" | "file" | undefined;
 }
 
 export interface CacheOptions extends SharedOptions {
@@ -230,18 +240,23 @@ export interface Overrides {
   signal?: AbortSignalLike | undefined;
   /** Of a batch: told when it was looked up, and after each chunk. */
   onProgress?: ((progress: Progress) => void) | undefined;
+  maxWait?: Duration | undefined;
+  durability?: "none" | "file" | undefined;
 }
 
 // ---- events ----
 
-/** What the diagnostics channels `permacache:hit`, `:miss`, `:store`, `:evict` and `:error` carry. */
+/**
+ * What the diagnostics channels `permacache:hit`, `:miss`, `:wait`, `:store`, `:evict` and `:error` carry. A wait is for
+ * the computation of another process.
+ */
 export interface CacheEvent {
-  readonly type: "hit" | "miss" | "store" | "evict" | "error";
+  readonly type: "hit" | "miss" | "wait" | "store" | "evict" | "error";
   readonly path: string;
   readonly version?: string | undefined;
   /** Canonical JSON. */
   readonly key?: string | undefined;
-  /** Of a miss: `"absent"`, `"expired"`, `"damaged"`, `"invalid"`, `"refresh"`, `"out files"` or `"other source"`; of an eviction: the limit. */
+  /** Of a miss: `"absent"`, `"expired"`, `"damaged"`, `"invalid"`, `"refresh"`, `"out files"` or `"other source"`; of an eviction: the limit; of a wait that is long: who computes. */
   readonly reason?: string | undefined;
   /** Of the computation, in milliseconds. */
   readonly duration?: number | undefined;
@@ -419,7 +434,7 @@ export interface OpenPath {
   /** Whether there is an entry that holds. Out files are not looked at: which are asked for is not known here. */
   has(named: Plain | string): Promise<boolean>;
   /** The entry; of several versions, the newest. */
-  peek(named: Plain | string): Promise<Peek<unknown> | undefined>;
+  peek(named: Plain | string): Promise<(Peek<unknown> & PathEntry) | undefined>;
   delete(named: Plain | string): Promise<boolean>;
   entries(): AsyncIterable<PathEntry>;
   /** Removes the entries; gives their number. */
@@ -447,8 +462,12 @@ export interface Cache<Fn extends AnyFunction = AnyFunction> {
   call<F extends Fn>(fn: F, ...args: CallArguments<F>): ReturnType<F>;
   /** What there is, version by version, in the order of paths. */
   list(): AsyncIterable<PathSummary>;
-  /** The entries of a path, without its function. @throws PathError */
-  open(path: string, options?: { version?: string | undefined }): OpenPath;
+  /**
+   * The entries of a path, without its function.
+   * @param options `version`: of that one only; `null`: of those without a version
+   * @throws PathError
+   */
+  open(path: string, options?: { version?: string | null | undefined }): OpenPath;
   /** Of all functions of this cache in this process. */
   stats(): Promise<CacheStats>;
   /** Removes the entries beyond the limits (by default, those of the cache) now, of all paths; gives their number. */

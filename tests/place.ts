@@ -18,11 +18,11 @@ export function newCache(t: ExecutionContext<any>, options: CacheOptions = {}) {
   return { dir, permacache, files: () => filesIn(dir) };
 }
 
-/** All files below a directory, but for CACHEDIR.TAG and the ledger: entries, and whatever else was left there. */
+/** All files below a directory, but for what the cache keeps for itself: entries, and whatever else was left there. */
 export function filesIn(dir: string): string[] {
   try {
     return readdirSync(dir, { recursive: true, withFileTypes: true })
-      .filter((each) => each.isFile() && !["CACHEDIR.TAG", "=_ledger"].includes(each.name))
+      .filter((each) => each.isFile() && !["CACHEDIR.TAG", "=_ledger", "=_locks", "=_removed"].includes(each.name))
       .map((each) => join(each.parentPath, each.name));
   } catch {
     return [];

@@ -38,12 +38,9 @@ export interface Payload {
  * @throws StoreError where the value cannot be stored faithfully; OptionError where this Node lacks the compression
  */
 export function encodeValue(value: unknown, codec: "auto" | "json" | Codec, compression: false | Compression): Payload {
-  const method = compression && compressionOf(compression);
+  if (compression) compressionOf(compression); // before the work
   try {
-    const plain = typeof codec === "object" ? encodeOwn(value, codec) : encodeBuiltIn(value, codec);
-    if (!method) return { ...plain, compression };
-    const bytes = plain.parts.length === 1 ? plain.parts[0]! : Buffer.concat(plain.parts);
-    return { ...plain, compression, parts: [method.compress(bytes)] };
+    return compressed(typeof codec === "object" ? encodeOwn(value, codec) : encodeBuiltIn(value, codec), compression);
   } catch (error) {
     if (error instanceof PermacacheError) throw error;
     // Among others: larger than a string or a buffer can be.
@@ -52,7 +49,28 @@ export function encodeValue(value: unknown, codec: "auto" | "json" | Codec, comp
   }
 }
 
-type PlainPayload = Omit<Payload, "compression">;
+export type PlainPayload = Omit<Payload, "compression">;
+
+export function compressed(plain: PlainPayload, compression: false | Compression): Payload {
+  if (!compression) return { ...plain, compression };
+  const bytes = plain.parts.length === 1 ? plain.parts[0]! : Buffer.concat(plain.parts);
+  return { ...plain, compression, parts: [compressionOf(compression).compress(bytes)] };
+}
+
+export function decompressed({ compression }: Pick<Payload, "compression">, bytes: Uint8Array): Uint8Array {
+  return compression ? compressionOf(compression).decompress(bytes) : bytes;
+}
+
+/** The structured clone and the blobs of a payload of the format `clone`: views. */
+export function partsOf(plain: Uint8Array, lengths: readonly number[]): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const length of lengths) {
+    parts.push(plain.subarray(at, at + length));
+    at += length;
+  }
+  return parts;
+}
 
 function encodeOwn(value: unknown, codec: Codec): PlainPayload {
   const bytes = codec.encode(value);
@@ -88,22 +106,16 @@ export function decodeValue(
   bytes: Uint8Array,
   codec: "auto" | "json" | Codec,
 ): unknown {
-  const { format, compression, codecName, lengths } = payload;
-  const plain = compression ? compressionOf(compression).decompress(bytes) : bytes;
+  const { format, codecName, lengths } = payload;
+  const plain = decompressed(payload, bytes);
   switch (format) {
     case "json":
       return JSON.parse(textOf(plain));
     case "tagged":
       return fromTree(JSON.parse(textOf(plain)));
     case "clone": {
-      const parts: Uint8Array[] = [];
-      let at = 0;
-      for (const length of lengths) {
-        parts.push(plain.subarray(at, at + length));
-        at += length;
-      }
       // Copies: each buffer of a hit is its own, and none is that of the file. (`slice` of a Buffer would be a view.)
-      const [structure, ...blobs] = parts;
+      const [structure, ...blobs] = partsOf(plain, lengths);
       return fromTree(
         deserialize(structure!),
         blobs.map((blob) => new Uint8Array(blob).buffer),
@@ -117,6 +129,6 @@ export function decodeValue(
   }
 }
 
-function textOf(bytes: Uint8Array): string {
+export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
 }

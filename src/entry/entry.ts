@@ -133,6 +133,11 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
   };
 }
 
+/** What tells an entry from an earlier one in its place, most likely; nothing is verified by it. */
+export function checksumOf(entry: Buffer): number {
+  return entry.length < TEXTS ? -1 : entry.readUInt32LE(CHECKSUM);
+}
+
 /** The last one that was met: entries that are read one after the other are mostly of one function. */
 const lastSource = { bytes: Buffer.alloc(32), text: "" };
 

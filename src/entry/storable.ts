@@ -35,7 +35,7 @@ export function survey(value: unknown): Survey {
 }
 
 /** Levels. JSON is read without recursion, and has no such limit. */
-const DEEPEST_TREE = 1000;
+export const DEEPEST_TREE = 1000;
 
 /** Deeper than the stack holds. A getter may throw other RangeErrors. */
 export function isOverflow(error: unknown): boolean {
@@ -43,7 +43,7 @@ export function isOverflow(error: unknown): boolean {
 }
 
 /** Not enumerable in an error are only these; whatever else is own and enumerable is kept as a property. */
-const HIDDEN_IN_ERRORS: readonly PropertyKey[] = ["name", "message", "stack", "cause", "errors"];
+export const HIDDEN_IN_ERRORS: readonly PropertyKey[] = ["name", "message", "stack", "cause", "errors"];
 
 class Surveyor {
   readonly found: Survey = {

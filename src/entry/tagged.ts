@@ -25,7 +25,7 @@ import type { Survey } from "./storable.js";
  */
 export type Dialect = "native" | "json";
 
-type Tagged = Record<string, unknown> & { $type: string };
+export type Tagged = Record<string, unknown> & { $type: string };
 
 export interface Tree {
   readonly root: unknown;
@@ -198,14 +198,14 @@ function spansOf(buffer: ArrayBuffer, whole: boolean, views: readonly ArrayBuffe
 const POOLED = ["Buffer", "Uint8Array"];
 
 /** `__proto__` is a key like any other. */
-function define(target: object, key: string, value: unknown, enumerable = true): void {
+export function define(target: object, key: string, value: unknown, enumerable = true): void {
   if (key !== "__proto__" && enumerable) (target as Record<string, unknown>)[key] = value;
   else Object.defineProperty(target, key, { value, enumerable, configurable: true, writable: true });
 }
 
 // ---- and back ----
 
-const PRIMITIVES = new Map<string, unknown>([
+export const PRIMITIVES = new Map<string, unknown>([
   ["undefined", undefined],
   ["NaN", Number.NaN],
   ["Infinity", Number.POSITIVE_INFINITY],
@@ -214,11 +214,11 @@ const PRIMITIVES = new Map<string, unknown>([
 ]);
 
 /** Constructors by name, and no others: an entry cannot name a class of its own choice. */
-const ERRORS = byName<new (errors: []) => Error>([
+export const ERRORS = byName<new (errors: []) => Error>([
   ...[Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError],
   AggregateError,
 ]);
-const VIEWS = byName<new (buffer: ArrayBuffer, byteOffset: number, length: number) => ArrayBufferView>([
+export const VIEWS = byName<new (buffer: ArrayBuffer, byteOffset: number, length: number) => ArrayBufferView>([
   ...[DataView, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
   ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array],
   (globalThis as { Float16Array?: typeof Float32Array }).Float16Array, // not in every Node that is supported

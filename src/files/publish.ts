@@ -11,6 +11,7 @@ const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | (const
  * @param temporary a path of 128 random bits on the same file system, see temporary.ts
  * @param isReady asked when all is written, at the last moment: whether the target may be taken. It makes the folder of
  *   the target; where that goes away at once, it is asked again.
+ * @param isDurable it is on the disk before it is visible (fsync)
  * @returns whether it was published
  * @throws the system's error; no temporary file is left
  */
@@ -20,10 +21,11 @@ export function* publish(
   parts: readonly Uint8Array[],
   io: Io,
   isReady: () => boolean,
+  isDurable = false,
 ): Flow<boolean> {
   let published = false;
   try {
-    yield* writeNew(temporary, parts, io);
+    yield* writeNew(temporary, parts, io, isDurable);
     for (let attempt = 1; !published && isReady(); attempt++) {
       if (attempt > 2) throw new Error(`${temporary} was removed by another program`);
       published = yield* renameInto(temporary, target, io);
@@ -34,7 +36,7 @@ export function* publish(
   }
 }
 
-function* writeNew(path: string, parts: readonly Uint8Array[], io: Io): Flow<void> {
+function* writeNew(path: string, parts: readonly Uint8Array[], io: Io, isDurable: boolean): Flow<void> {
   const fd = yield* wait(io.open(path, FLAGS, 0o600));
   try {
     let total = 0;
@@ -49,6 +51,7 @@ function* writeNew(path: string, parts: readonly Uint8Array[], io: Io): Flow<voi
     }
     const size = yield* wait(io.size(fd));
     if (size !== total) throw new Error(`${size} of ${total} bytes were written`);
+    if (isDurable) yield* wait(io.fsync(fd));
   } finally {
     yield* wait(io.close(fd));
   }

@@ -42,12 +42,15 @@ export function canonicalJson(value: unknown): string {
   return print(value, { ancestors: [], path: [] });
 }
 
-/** As `canonicalJson`, for the argument of this name: errors name the place from there. */
-export function canonicalArgument(name: string, value: unknown): string {
+/** As `canonicalJson`, for the argument of this name, or its element `at`: errors name the place from there. */
+export function canonicalArgument(name: string, value: unknown, at?: number): string {
   if (typeof value === "string" || typeof value === "boolean" || Number.isSafeInteger(value)) {
     if (!Object.is(value, -0)) return JSON.stringify(value);
   }
-  return print(value, { ancestors: [CALL], path: [name] });
+  return print(
+    value,
+    at === undefined ? { ancestors: [CALL], path: [name] } : { ancestors: [CALL, CALL], path: [name, at] },
+  );
 }
 
 /** Stands for the call, around its arguments. */

@@ -17,6 +17,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
+import { type Held, keyLockIn } from "../files/key-lock.js";
 import { publish } from "../files/publish.js";
 import { readFile } from "../files/read-file.js";
 import { isBeingWritten } from "../files/restore-file.js";
@@ -47,7 +48,19 @@ import {
   removeContent,
 } from "./kept-contents.js";
 import { beyond, Ledger, written } from "./ledger.js";
-import type { Content, Evicted, Folder, FolderSize, Listed, Mark, SeenFile, Store, StoredFolder } from "./store.js";
+import { noteRemoval, removalsIn, wasRemoved } from "./removals.js";
+import type {
+  Content,
+  Evicted,
+  Folder,
+  FolderSize,
+  Listed,
+  Mark,
+  Publishing,
+  SeenFile,
+  Store,
+  StoredFolder,
+} from "./store.js";
 
 /**
  * Entries as files:
@@ -460,25 +473,38 @@ class FileFolder implements Folder {
   #now(): Mark | undefined {
     const path = this.#get();
     const stats = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
+    if (!stats) return undefined;
     // The inode alone would not do: file systems give a freed one to the next file.
-    return stats && (`${stats.dev} ${stats.ino} ${stats.birthtimeMs} ${this.#clears}` as Mark);
+    return `${stats.dev} ${stats.ino} ${stats.birthtimeMs} ${this.#clears}|${removalsIn(path!)}` as Mark;
   }
 
-  *publish(
-    digest: string,
-    parts: readonly Uint8Array[],
-    mark: Mark,
-    isCurrent: () => boolean,
-    async: boolean,
-    readable?: ReadableName,
-  ): Flow<boolean> {
-    const isWanted = () => isCurrent() && this.#now() === mark;
+  /** Whether the folder was cleared, or an entry removed, since a mark was taken. */
+  #isGone(digest: string, mark: Mark): boolean {
+    const now = this.#now();
+    if (now === mark) return false;
+    const [folder, removals] = mark.split("|");
+    return now?.split("|")[0] !== folder || wasRemoved(this.#path!, digest, removals!);
+  }
+
+  tryLock(digest: string): Held | undefined {
+    this.mark(); // makes the folder
+    return keyLockIn(this.#path!).tryLock(digest);
+  }
+
+  lockHolder(digest: string): string | undefined {
+    return this.#has() ? keyLockIn(this.#path!).holder(digest) : undefined;
+  }
+
+  *publish(digest: string, parts: readonly Uint8Array[], mark: Mark, how: Publishing): Flow<boolean> {
+    const { isCurrent, async, isDurable, readable } = how;
+    const isGone = () => this.#isGone(digest, mark);
+    const isWanted = () => isCurrent() && !isGone();
     if (!isWanted()) return false;
     const [name, ...others] = this.#namesOf(digest, readable);
     const target = `${this.#path}/${name}`;
     const shard = digest.slice(0, 2);
     const isReady = () => isWanted() && (this.#has(shard) || this.#makeShard(shard));
-    const write = (io: Io) => publish(target, this.#root.temporary(), parts, io, isReady);
+    const write = (io: Io) => publish(target, this.#root.temporary(), parts, io, isReady, isDurable);
     const size = parts.reduce((total, part) => total + part.length, 0);
     let io = async && size > SMALL ? asyncIo : syncIo;
     for (let attempt = 1; ; attempt++) {
@@ -487,6 +513,10 @@ class FileFolder implements Folder {
         const now = Date.now();
         const bytes = size + (this.#kept.get(digest) ?? 0);
         this.#kept.delete(digest);
+        if (isPublished && isGone()) {
+          this.#unlink(name); // in the moment between the last look and the renaming
+          return false;
+        }
         if (isPublished) {
           this.#root.ledger.note(written(this.#inLedger(name), { bytes, createdAt: now, usedAt: now }));
           for (const other of others) this.#unlink(other); // it would be older
@@ -516,6 +546,8 @@ class FileFolder implements Folder {
   }
 
   remove(digest: string, readable?: ReadableName): boolean {
+    if (!this.#has()) return false;
+    noteRemoval(this.#path!, digest); // first: what is published from now on was begun before
     if (!this.#has(digest.slice(0, 2))) return false;
     const removed = this.#namesOf(digest, readable).filter((name) => this.#unlink(name));
     if (removed.length > 0) this.dropKept(digest, []);

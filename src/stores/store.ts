@@ -1,4 +1,5 @@
 import type { Stamp } from "../files/fingerprint.js";
+import type { Held } from "../files/key-lock.js";
 import type { Flow } from "../flow.js";
 import type { Identity } from "../identity.js";
 import type { ReadableName } from "../readable-name.js";
@@ -50,17 +51,17 @@ export interface Folder {
   mark(): Mark;
   /**
    * Makes the entry visible, whole or not at all, in the place of an older one.
-   * @param isCurrent asked at the last moment: whether the entry is still wanted
-   * @returns false where it is not, or the folder was cleared after the mark was taken: nothing is stored then
+   * @returns false where it is not wanted any more, or it was removed, or the folder cleared, after the mark was taken:
+   *   nothing is stored then
    */
-  publish(
-    digest: string,
-    parts: readonly Uint8Array[],
-    mark: Mark,
-    isCurrent: () => boolean,
-    async: boolean,
-    readable?: ReadableName,
-  ): Flow<boolean>;
+  publish(digest: string, parts: readonly Uint8Array[], mark: Mark, how: Publishing): Flow<boolean>;
+  /**
+   * Tries once to lock a key against the other processes that use the store.
+   * @returns `undefined` where somebody else holds it
+   */
+  tryLock(digest: string): Held | undefined | Promise<Held | undefined>;
+  /** Who holds a key, for people, where that can be told. */
+  lockHolder(digest: string): string | undefined;
   /** With the contents that are kept for it. @returns whether there was an entry */
   remove(digest: string, readable?: ReadableName): boolean;
   /**
@@ -117,6 +118,17 @@ export type Content = {
   | { readonly kind: "strange" }
 );
 
+export interface Publishing {
+  /** Asked at the last moment: whether the entry is still wanted. */
+  readonly isCurrent: () => boolean;
+  /** Whether the caller can take a promise. */
+  readonly async: boolean;
+  /** It is on the disk before it is visible. */
+  readonly isDurable?: boolean;
+  /** Its name for people, under which it may have to stand. */
+  readonly readable?: ReadableName;
+}
+
 /** A file as it was when its content was known. */
 export interface SeenFile {
   readonly path: string;
@@ -141,5 +153,5 @@ export interface Listed {
 }
 
 declare const marked: unique symbol;
-/** Tells whether a folder was cleared since. */
+/** Tells whether a folder was cleared, or an entry removed, since. */
 export type Mark = string & { [marked]: never };

@@ -74,7 +74,7 @@ export async function put(
   content: string | Buffer,
   mark = folder.mark(),
 ): Promise<boolean> {
-  return run(folder.publish(digest, [Buffer.from(content)], mark, () => true, true));
+  return run(folder.publish(digest, [Buffer.from(content)], mark, { isCurrent: () => true, async: true }));
 }
 
 export function listOf(folder: Folder): Map<string, string> {
@@ -132,7 +132,7 @@ export function testStore(name: string, create: () => Store | Promise<Store>): v
 
   behaves("parts come back as one", async (t, folder) => {
     const parts = ["a", "", "bc", "d"].map((part) => Buffer.from(part));
-    t.true(await run(folder.publish(digestOf(1), parts, folder.mark(), () => true, true)));
+    t.true(await run(folder.publish(digestOf(1), parts, folder.mark(), { isCurrent: () => true, async: true })));
     t.is(await textOf(folder, digestOf(1)), "abcd");
   });
 
@@ -233,14 +233,36 @@ export function testStore(name: string, create: () => Store | Promise<Store>): v
     const mark = folder.mark();
     for (let n = 0; n < 5; n++) await put(folder, digestOf(n), "x");
     folder.remove(digestOf(3));
-    t.is(folder.mark(), mark);
     t.true(await put(folder, digestOf(9), "x", mark));
+    t.false(await put(folder, digestOf(3), "x", mark), "it was removed after the mark was taken");
+    t.true(await put(folder, digestOf(3), "x"));
+  });
+
+  behaves("what was removed while it was not there is not published either", async (t, folder) => {
+    const mark = folder.mark();
+    t.false(folder.remove(digestOf(1)));
+    t.false(await put(folder, digestOf(1), "x", mark));
+    t.is(await textOf(folder, digestOf(1)), undefined);
+  });
+
+  behaves("a removal while it is published wins", async (t, folder) => {
+    let isRemoved = false;
+    const isCurrent = () => {
+      if (isRemoved) return true;
+      isRemoved = true;
+      folder.remove(digestOf(1));
+      return true;
+    };
+    t.false(await run(folder.publish(digestOf(1), [bytesOf(10)], folder.mark(), { isCurrent, async: true })));
+    t.is(await textOf(folder, digestOf(1)), undefined);
   });
 
   for (const size of [10, 1_000_000]) {
     behaves(`an entry of ${size} bytes that is not wanted any more is not published`, async (t, folder) => {
       await put(folder, digestOf(1), "old");
-      t.false(await run(folder.publish(digestOf(1), [bytesOf(size)], folder.mark(), () => false, true)));
+      t.false(
+        await run(folder.publish(digestOf(1), [bytesOf(size)], folder.mark(), { isCurrent: () => false, async: true })),
+      );
       t.is(await textOf(folder, digestOf(1)), "old");
     });
 
@@ -248,7 +270,7 @@ export function testStore(name: string, create: () => Store | Promise<Store>): v
       const mark = folder.mark();
       let asked = 0;
       const isCurrent = () => ++asked > 0;
-      const publishing = run(folder.publish(digestOf(1), [bytesOf(size)], mark, isCurrent, true));
+      const publishing = run(folder.publish(digestOf(1), [bytesOf(size)], mark, { isCurrent, async: true }));
       await run(folder.clear(true));
       await publishing;
       t.is(await textOf(folder, digestOf(1)), undefined);
@@ -464,7 +486,7 @@ export function testStore(name: string, create: () => Store | Promise<Store>): v
         async (commands) => {
           const store = await create();
           const setup = () => ({
-            model: { entries: new Map(), isMarkOld: false },
+            model: { entries: new Map(), isMarkOld: false, removed: new Set<string>() },
             real: new Real(store.folder(IDENTITY)),
           });
           await fc.asyncModelRun(setup, commands);
@@ -482,6 +504,8 @@ interface Model {
   readonly entries: Map<string, string>;
   /** There was a clear since the mark was taken. */
   isMarkOld: boolean;
+  /** What was removed since. */
+  readonly removed: Set<string>;
 }
 
 class Real {
@@ -512,14 +536,9 @@ class Publish extends Command {
     super();
   }
   async run(model: Model, { folder, mark }: Real) {
-    const expected = this.isCurrent && !model.isMarkOld;
-    const flow: Flow<boolean> = folder.publish(
-      this.digest,
-      [Buffer.from(this.content)],
-      mark,
-      () => this.isCurrent,
-      true,
-    );
+    const expected = this.isCurrent && !model.isMarkOld && !model.removed.has(this.digest);
+    const how = { isCurrent: () => this.isCurrent, async: true };
+    const flow: Flow<boolean> = folder.publish(this.digest, [Buffer.from(this.content)], mark, how);
     assertEqual(await run(flow), expected);
     if (expected) model.entries.set(this.digest, this.content);
   }
@@ -538,7 +557,8 @@ class Remove extends Command {
   constructor(readonly digest: string) {
     super();
   }
-  async run({ entries }: Model, { folder }: Real) {
+  async run({ entries, removed }: Model, { folder }: Real) {
+    removed.add(this.digest);
     assertEqual(folder.remove(this.digest), entries.delete(this.digest));
   }
 }
@@ -555,6 +575,7 @@ class MarkNow extends Command {
   async run(model: Model, real: Real) {
     real.mark = real.folder.mark();
     model.isMarkOld = false;
+    model.removed.clear();
   }
 }
 

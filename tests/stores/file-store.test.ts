@@ -120,9 +120,9 @@ test("nothing temporary is left, whatever became of the entry", async (t) => {
   for (const content of ["small", Buffer.alloc(200_000)]) {
     const mark = folder.mark();
     await put(folder, DIGEST, content);
-    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, () => false, true));
+    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, { isCurrent: () => false, async: true }));
     let asked = 0;
-    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, () => ++asked < 2, true));
+    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, { isCurrent: () => ++asked < 2, async: true }));
     t.is(asked, 2);
     await run(folder.clear(true));
     await put(folder, DIGEST, content, mark);
@@ -134,7 +134,12 @@ test("the first publish of a process removes what killed ones left behind, and n
   const { directory, folder, temporaries } = prepare();
   const kill = `() => readdirSync(${JSON.stringify(temporaries)}).length === 0 || process.kill(process.pid, "SIGKILL")`;
   mkdirSync(temporaries, { mode: 0o700 });
-  t.throws(() => inAnotherProcess(directory, `run(folder.publish("${DIGEST}", [], folder.mark(), ${kill}, false));`));
+  t.throws(() =>
+    inAnotherProcess(
+      directory,
+      `run(folder.publish("${DIGEST}", [], folder.mark(), { isCurrent: ${kill}, async: false }));`,
+    ),
+  );
   const [orphan] = readdirSync(temporaries);
   t.truthy(orphan);
   mkdirSync(join(temporaries, orphan!.replace(/.{32}$/, "0".repeat(32)), "3f"), { recursive: true });
@@ -182,7 +187,7 @@ test("a shard that goes just before the entry is renamed is made again", async (
     if (++asked === 2) rmSync(shard, { recursive: true });
     return true;
   };
-  t.true(await run(folder.publish(DIGEST, [Buffer.from("y")], folder.mark(), isCurrent, true)));
+  t.true(await run(folder.publish(DIGEST, [Buffer.from("y")], folder.mark(), { isCurrent, async: true })));
   t.is(await textOf(folder, DIGEST), "y");
 });
 
@@ -207,7 +212,7 @@ function inAnotherProcess(directory: string, code: string): void {
     import { run } from ${JSON.stringify(flow)};
     import { readdirSync } from "node:fs";
     const folder = FileStore.at(${JSON.stringify(directory)}).folder(${JSON.stringify(A)});
-    const put = (content) => run(folder.publish("${DIGEST}", [Buffer.from(content)], folder.mark(), () => true, false));
+    const put = (content) => run(folder.publish("${DIGEST}", [Buffer.from(content)], folder.mark(), { isCurrent: () => true, async: false }));
     ${code}
   `;
   execFileSync(process.execPath, ["--import=tsx", "--input-type=module", "-e", script], { stdio: "pipe" });
@@ -250,7 +255,7 @@ const linked = test.macro({
 
     const fresh = FileStore.at(`${directory}`).folder({ ...A });
     const attempts = [
-      () => run(fresh.publish(DIGEST, [Buffer.from("changed")], fresh.mark(), () => true, false)),
+      () => run(fresh.publish(DIGEST, [Buffer.from("changed")], fresh.mark(), { isCurrent: () => true, async: false })),
       () => put(fresh, DIGEST, Buffer.alloc(100_000)),
       () => fresh.remove(digestOf(0x3f)),
       () => listOf(fresh),
@@ -288,7 +293,7 @@ for (const place of ["a", "a/b/=1", "a/b/=1/3f"]) {
     symlinkSync(join(outside, place), join(directory, place));
     const unseen = fresh(directory);
     t.throws(() => unseen.read(DIGEST, false), { instanceOf: StoreError });
-    if (place !== "a/b/=1/3f") t.throws(() => run(unseen.publish(DIGEST, [], unseen.mark(), () => true, false)), { instanceOf: StoreError }); // biome-ignore format: one line
+    if (place !== "a/b/=1/3f") t.throws(() => run(unseen.publish(DIGEST, [], unseen.mark(), { isCurrent: () => true, async: false })), { instanceOf: StoreError }); // biome-ignore format: one line
   });
 }
 
@@ -396,7 +401,7 @@ test("processes that write, read, list and clear at once see whole entries or no
     for (let i = 0; i < 300; i++) {
       const n = i % 7;
       const digest = String(n).repeat(40);
-      run(folder.publish(digest, [Buffer.alloc(n * 20_000, n)], folder.mark(), () => true, false));
+      run(folder.publish(digest, [Buffer.alloc(n * 20_000, n)], folder.mark(), { isCurrent: () => true, async: false }));
       const bytes = folder.read(digest, false);
       if (bytes && !(bytes.length === n * 20_000 && bytes.every((byte) => byte === n))) throw new Error("torn");
       if (${clears} && i % 10 === 0) run(folder.clear(false));

@@ -1,6 +1,6 @@
 // Compiled, not run: against the built package, without the types of Node, by the oldest and the newest TypeScript.
 import { expectTypeOf } from "expect-type";
-import type { Cache, CachedFunction, Detail, EntryMeta, Peek } from "permacache";
+import type { Cache, CachedFunction, Detail, EntryMeta, PathSummary, Peek } from "permacache";
 import {
   CacheMissError,
   cacheOf,
@@ -16,6 +16,8 @@ import {
   permacache,
   stableHash,
   str,
+  tempCache,
+  verbose,
   withMode,
 } from "permacache";
 import * as key from "permacache/key";
@@ -266,6 +268,72 @@ sq.call(undefined, "2");
 expectTypeOf([1, 2].map(sq)).toEqualTypeOf<number[]>();
 expectTypeOf(["a"].map(load)).toMatchTypeOf<any>();
 
+// batches
+const batch = permacache("b", {
+  parallel: "xs",
+  chunkSize: 10,
+  concurrency: 2,
+  onProgress: ({ done, total }) => done / total,
+})(async (xs: number[], scale = 2) => xs.map((x) => String(x * scale)));
+expectTypeOf(batch([1, 2])).toEqualTypeOf<Promise<string[]>>();
+expectTypeOf(batch.has([1, 2])).toEqualTypeOf<Promise<boolean[]>>();
+expectTypeOf(batch.key([1, 2], 3)).toEqualTypeOf<string[]>();
+expectTypeOf(batch.peek([1])).toEqualTypeOf<Promise<(Peek<string> | undefined)[]>>();
+expectTypeOf(batch.detail([1])).toEqualTypeOf<Promise<Detail<string>[]>>();
+expectTypeOf(batch.delete([1])).toEqualTypeOf<Promise<boolean[]>>();
+expectTypeOf(batch.prime(["a"], [1])).toEqualTypeOf<Promise<void>>();
+expectTypeOf(batch.clear()).toEqualTypeOf<Promise<number>>();
+expectTypeOf(batch.original).returns.toEqualTypeOf<Promise<string[]>>();
+batch([1], kw({ scale: 2 }));
+batch(kw({ xs: [1] }));
+expectTypeOf(batch.with({ mode: "refresh" }).has([1])).toEqualTypeOf<Promise<boolean[]>>();
+// @ts-expect-error a value for each element
+batch.prime("a", [1]);
+// @ts-expect-error wrong element
+batch(["a"]);
+// @ts-expect-error a batch function returns a list
+permacache("b", { parallel: ["xs", "ys"] })((_xs: number[], _ys: number[]) => 3);
+// @ts-expect-error unknown name
+permacache<{ xs: number[] }>("b", { parallel: "ys" });
+const syncBatch = permacache("b", { parallel: ["letters", "numbers"] })(
+  (letters: string, numbers: Float64Array): readonly number[] => [...numbers].slice(letters.length),
+);
+expectTypeOf(syncBatch("a", new Float64Array(1))).toEqualTypeOf<readonly number[]>();
+expectTypeOf(syncBatch.has("a", new Float64Array(1))).toEqualTypeOf<boolean[]>();
+expectTypeOf(syncBatch.peek("a", new Float64Array(1))).toEqualTypeOf<(Peek<number> | undefined)[]>();
+for (const e of syncBatch.entries()) expectTypeOf(e).toEqualTypeOf<EntryMeta>();
+permacache("b", { parallel: "xs", shouldStore: (v: string) => v !== "", validate: (v: string) => v !== "" })(
+  (xs: number[]) => xs.map(String),
+);
+// @ts-expect-error shouldStore sees an element's result
+permacache("b", { parallel: "xs", shouldStore: (v: string) => v !== "" })((xs: number[]) => xs);
+interface Stop {
+  readonly aborted: boolean;
+  readonly reason: any;
+  addEventListener(type: string, listener: () => void): void;
+  removeEventListener(type: string, listener: () => void): void;
+}
+declare const stop: Stop;
+batch.with({ signal: stop, onProgress: (progress) => expectTypeOf(progress.cached).toEqualTypeOf<number>() })([1]);
+f.with({ signal: stop })(1);
+// @ts-expect-error no signal
+batch.with({ signal: { aborted: "no" } });
+class Rows {
+  id = 1;
+  @permacache("rows", { parallel: "xs", keyFunction: { this: (rows: Rows) => rows.id } })
+  times(xs: number[]) {
+    return xs.map((x) => x * this.id);
+  }
+  // @ts-expect-error a batch method returns a list
+  @permacache("rows/sum", { parallel: "xs", keyFunction: { this: null } })
+  sum(xs: number[]) {
+    return xs.length;
+  }
+}
+const rows = new Rows();
+expectTypeOf(rows.times([1])).toEqualTypeOf<number[]>();
+cacheOf(rows.times, rows)([1]);
+
 // modes
 expectTypeOf(withMode("only-if-cached", () => sq(1), sq, load, cov, id)).toEqualTypeOf<number>();
 expectTypeOf(
@@ -319,6 +387,47 @@ expectTypeOf(h).toMatchTypeOf<CachedFunction<(a: string) => number>>();
 const { permacache: pc } = cache;
 pc("y")(sq.original);
 defaultCache.configure({ dir: "/tmp/x" });
+
+// what is in a cache
+async function manage() {
+  await using own = createCache({ dir: "/tmp/x", maxBytes: "10GB" });
+  expectTypeOf(await own.clear()).toEqualTypeOf<number>();
+  expectTypeOf(await own.prune({ maxAge: "2d" })).toEqualTypeOf<number>();
+  for await (const summary of own.list()) {
+    expectTypeOf(summary).toEqualTypeOf<PathSummary>();
+    expectTypeOf(summary.newest).toEqualTypeOf<Date | undefined>();
+  }
+  const opened = own.open("x", { version: "1" });
+  own.open("x", { version: null });
+  expectTypeOf(opened.key({ x: 1 })).toEqualTypeOf<string>();
+  expectTypeOf(await opened.has({ x: 1 })).toEqualTypeOf<boolean>();
+  expectTypeOf((await opened.peek("{}"))?.value).toEqualTypeOf<unknown>();
+  expectTypeOf(await opened.delete({ x: 1 })).toEqualTypeOf<boolean>();
+  expectTypeOf(await opened.clear()).toEqualTypeOf<number>();
+  for await (const { key, version } of opened.entries())
+    expectTypeOf([key, version]).toEqualTypeOf<(string | undefined)[]>();
+  // @ts-expect-error named arguments
+  opened.has(1);
+  expectTypeOf((await own.stats()).hits).toEqualTypeOf<number>();
+  const { checked, damaged, removed } = await own.verify({ fix: true });
+  expectTypeOf([checked, damaged.length, removed]).toEqualTypeOf<number[]>();
+  expectTypeOf(await own.exportTo("x", "x.zip")).toEqualTypeOf<number>();
+  expectTypeOf(
+    await own.importFrom("y", "x", { merge: true, onProgress: ({ done, total }) => done / total }),
+  ).toEqualTypeOf<number>();
+  // @ts-expect-error unknown option
+  await own.importFrom("y", "x", { force: true });
+  await own.close();
+  expectTypeOf(own.call((a: number, b: string) => a + b, 1, "b")).toEqualTypeOf<string>();
+  expectTypeOf(own.call(async (a: number) => a, 1)).toEqualTypeOf<Promise<number>>();
+  own.call((a: number, b = 2) => a + b, 1, kw({ b: 3 }));
+  // @ts-expect-error wrong type
+  own.call((a: number) => a, "x");
+  expectTypeOf(own.call(<T>(x: T) => [x], 3)).toEqualTypeOf<unknown[]>();
+}
+expectTypeOf(manage).toBeFunction();
+expectTypeOf(tempCache("t", { maxAge: "1d" })).toEqualTypeOf<Cache>();
+verbose(true);
 
 // the parts
 expectTypeOf(canonicalJson(1)).toEqualTypeOf<string>();

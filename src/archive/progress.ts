@@ -1,0 +1,29 @@
+import type { WorkOptions } from "../types.js";
+
+/** Tells how far a work is. */
+export class Progress {
+  total: number;
+  #done = 0;
+  readonly #tell: WorkOptions["onProgress"];
+
+  constructor(total: number, tell: WorkOptions["onProgress"]) {
+    this.total = total;
+    this.#tell = tell;
+  }
+
+  /** @returns now and then true: for others to have their turn */
+  add(done: number): boolean {
+    const before = this.#done;
+    this.#done += done;
+    const isTime = Math.floor(before / OFTEN) !== Math.floor(this.#done / OFTEN);
+    if (isTime && this.#done < this.total) this.#tell?.({ done: this.#done, total: this.total });
+    return isTime;
+  }
+
+  end(): void {
+    this.#tell?.({ done: this.total, total: this.total });
+  }
+}
+
+/** Entries between two looks. */
+const OFTEN = 64;

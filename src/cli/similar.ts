@@ -1,0 +1,33 @@
+/** Beyond this length, in characters, texts are not compared further: the cost grows with the square. */
+const COMPARED = 200;
+
+/** Of what is there, what was perhaps meant; the likeliest first, at most five. */
+export function similarTo(meant: string, there: Iterable<string>): string[] {
+  return [...there]
+    .map((text) => ({ text, distance: distanceOf(meant, text) }))
+    .filter(({ distance }) => distance < 1)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 5)
+    .map(({ text }) => text);
+}
+
+/** 0 where one is a part of the other, 1 where they have little in common. */
+function distanceOf(a: string, b: string): number {
+  const [one, other] = [a, b].map((text) => text.slice(0, COMPARED).toLowerCase()) as [string, string];
+  if (one.includes(other) || other.includes(one)) return 0;
+  const share = edits(one, other) / Math.max(one.length, other.length);
+  return share <= 0.4 ? share : 1;
+}
+
+/** Levenshtein's distance. */
+function edits(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

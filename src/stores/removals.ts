@@ -1,0 +1,45 @@
+import { closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { codeOf } from "../files/io.js";
+
+/**
+ * Which keys of a folder were removed, `<folder>/=_removed`: their digests, appended before the entry goes. A computation
+ * that was begun earlier, in whatever process, sees by it that its result is not wanted any more.
+ */
+const FILE = "=_removed";
+
+/** Bytes; a file this long is begun anew, and computations that run then store nothing. */
+const LONGEST = 64 * 1024;
+
+export function noteRemoval(folder: string, digest: string): void {
+  const path = `${folder}/${FILE}`;
+  if ((lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > LONGEST) unlinkSync(path);
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+  const fd = openSync(path, flags, 0o600);
+  try {
+    writeSync(fd, `${digest}\n`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The state of the file, to be compared later: `<inode> <size>`; `""` where there is none. */
+export function removalsIn(folder: string): string {
+  const stats = lstatSync(`${folder}/${FILE}`, { throwIfNoEntry: false });
+  return stats ? `${stats.ino} ${stats.size}` : "";
+}
+
+/** Whether a key was removed since the file was in that state, or that cannot be told. */
+export function wasRemoved(folder: string, digest: string, since: string): boolean {
+  if (removalsIn(folder) === since) return false;
+  const [ino, size = "0"] = since.split(" ");
+  try {
+    const text = readFileSync(`${folder}/${FILE}`, { encoding: "utf8", flag: READ as never });
+    const isSame = since === "" || ino === removalsIn(folder).split(" ")[0];
+    return !isSame || text.slice(Number(size)).includes(digest);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return true; // begun anew
+    throw error;
+  }
+}
+
+const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
