@@ -33,7 +33,10 @@ export function inventoryOf(home: Home): Inventory {
       return tellingEach("cache.list()", store, list(store));
     },
     open: (path, options) => open(home, path, options),
-    stats: async () => ({ ...home.stats(), directory: home.store().directory }),
+    stats: async () => {
+      const { directory, lock } = home.store();
+      return { ...home.stats(), directory, lock };
+    },
     prune: async (limits, options) => {
       const subject = "cache.prune()";
       const { onProgress } = checkMethodOptions(subject, options, { onProgress: "function" });

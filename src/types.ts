@@ -497,6 +497,11 @@ export interface Cache<Fn extends AnyFunction = AnyFunction> {
 export interface CacheStats extends Stats {
   /** Where the entries are. */
   readonly directory: string;
+  /**
+   * How computations of one key exclude each other across processes: `"kernel"` (locks that end with their process, where
+   * fs-native-extensions loads) or `"portable"`.
+   */
+  readonly lock: string;
 }
 
 /** The cache behind `permacache`. */

@@ -1395,6 +1395,7 @@ test("who joined an element that shouldStore refuses has a copy of its own", asy
     xs.map((x) => ({ x, text: x === 1 ? "" : text })),
   );
   const first = f([1, 2, 3, 4, 5, 6]);
+  await turn(); // by now the function has returned
   const joined: any[] = [];
   let isDone = false;
   first.then(() => {

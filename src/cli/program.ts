@@ -217,7 +217,10 @@ async function stats(work: Work): Promise<void> {
   const { bavail, bsize } = statfsSync(directory);
   const format = Number(folderNames({ path: "a" })[1]!.slice(1)); // the version of the entries, which their folders bear
   const freeBytes = bavail * bsize;
-  if (work.json) return work.out.json({ directory, format, paths, entries, bytes, newest: newest ?? null, freeBytes });
+  const { lock } = await work.cache.stats();
+  if (work.json) {
+    return work.out.json({ directory, format, paths, entries, bytes, newest: newest ?? null, freeBytes, lock });
+  }
   await work.out.lines(
     factLines([
       ["directory", directory],
@@ -227,6 +230,7 @@ async function stats(work: Work): Promise<void> {
       ["size", sizeText(bytes)],
       ["newest", dateText(newest) || "none"],
       ["free on disk", sizeText(freeBytes)],
+      ["key lock", lock],
     ]),
   );
 }

@@ -190,12 +190,14 @@ test("stats: where the cache is, and how much there is", async (t) => {
     "size +\\d",
     "newest +\\d{4}-",
     "free on disk +\\d",
+    "key lock +(kernel|portable)$",
   ]) {
     t.regex(stdout, new RegExp(`^${line}`, "m"));
   }
-  const { directory, format, paths, entries, bytes, newest, freeBytes } = await json("stats");
+  const { directory, format, paths, entries, bytes, newest, freeBytes, lock } = await json("stats");
   t.deepEqual([directory, format, paths, entries], [dir, 1, 2, 5]);
   t.true(bytes > 500 && freeBytes > 0);
+  t.true(["kernel", "portable"].includes(lock));
   t.is(new Date(newest).toISOString(), newest);
 });
 
