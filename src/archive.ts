@@ -6,7 +6,7 @@ import { Progress } from "./archive/progress.js";
 import { Archive, type ArchivedEntry } from "./archive/read.js";
 import type { Compression } from "./entry/compression.js";
 import { compressionOf } from "./entry/compression.js";
-import { type DecodedEntry, decodeEntry, encodeEntry } from "./entry/entry.js";
+import { type DecodedEntry, encodeEntry } from "./entry/entry.js";
 import { portable } from "./entry/transcode.js";
 import { PermacacheError, StoreError } from "./errors.js";
 import { digestOf as digestOfFile, stampOf } from "./files/fingerprint.js";
@@ -19,6 +19,7 @@ import { digestOf } from "./keyed-call.js";
 import { contentsOf, type Kept, parseRecord, textOf } from "./out-files.js";
 import { HASH, ReadableName } from "./readable-name.js";
 import type { Folder, Listed, Mark, Store, StoredFolder } from "./stores/store.js";
+import { decodeTrusted, OWN, type Trust } from "./trust.js";
 import type { WorkOptions } from "./types.js";
 
 /**
@@ -33,14 +34,23 @@ export function fileNameOf(file: string): string {
 // ---- export ----
 
 /** See `Cache.exportTo`. */
-export async function exportTo(store: Store, path: string, file: string, options: WorkOptions = {}): Promise<number> {
+export async function exportTo(
+  store: Store,
+  path: string,
+  file: string,
+  options: { trust?: Trust | undefined } & WorkOptions = {},
+): Promise<number> {
+  const { trust = OWN } = options;
   assertPath(path);
   const target = fileNameOf(file);
   const folders: StoredFolder[] = [];
   for await (const folder of store.folders(path)) folders.push(folder);
   folders.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const progress = new Progress(2 * sum(folders.map(({ folder }) => countIn(folder))), options.onProgress);
-  const contents = await contentsToExport(store, folders, progress);
+  const progress = new Progress(
+    2 * sum(await Promise.all(folders.map(({ folder }) => countIn(folder)))),
+    options.onProgress,
+  );
+  const contents = await contentsToExport(store, trust, folders, progress);
   progress.total += contents.size;
   const manifest = { format: FORMAT, version: VERSION, path, entries: 0, contents: contents.size, bytes: 0 } as const;
   const counts = { entries: 0, bytes: 0 };
@@ -65,8 +75,8 @@ export async function exportTo(store: Store, path: string, file: string, options
     let number = 0;
     for (const folder of folders) {
       const before = counts.entries;
-      for (const group of folder.folder.list()) {
-        const chunks = chunksOf(wholeEntries(store, folder, group));
+      for await (const group of folder.folder.list()) {
+        const chunks = chunksOf(wholeEntries(store, trust, folder, group));
         const first = chunks.next();
         if (!first.done) {
           const name = `entries/${String(number).padStart(6, "0")}-${group[0]!.digest.slice(0, 2)}`;
@@ -100,8 +110,10 @@ function* continued<T>(first: T, rest: Iterable<T>): Generator<T, void, undefine
   yield* rest;
 }
 
-function countIn(folder: Folder): number {
-  return sum([...folder.sizes()].map(({ entries }) => entries));
+async function countIn(folder: Folder): Promise<number> {
+  let count = 0;
+  for await (const { entries } of folder.sizes()) count += entries;
+  return count;
 }
 
 /** An entry that a call would be served from, its bytes its own. */
@@ -111,9 +123,10 @@ interface WholeEntry {
   readonly entry: DecodedEntry;
 }
 
-/** Those of a group that are whole, in the order of their digests. */
+/** Those of a group that are whole and to be believed, in the order of their digests. */
 function* wholeEntries(
   store: Store,
+  trust: Trust,
   folder: StoredFolder,
   group: readonly Listed[],
 ): Generator<WholeEntry, void, undefined> {
@@ -123,7 +136,7 @@ function* wholeEntries(
     const alike: WholeEntry[] = [];
     const at = start(listed[i]!);
     for (; i < listed.length && start(listed[i]!) === at; i++) {
-      const whole = wholeEntry(store, folder, listed[i]!);
+      const whole = wholeEntry(store, trust, folder, listed[i]!);
       if (whole) alike.push(whole);
     }
     // Under both of its names: the newer one.
@@ -134,9 +147,14 @@ function* wholeEntries(
   }
 }
 
-function wholeEntry(store: Store, { path, folder }: StoredFolder, listed: Listed): WholeEntry | undefined {
+function wholeEntry(
+  store: Store,
+  trust: Trust,
+  { path, folder }: StoredFolder,
+  listed: Listed,
+): WholeEntry | undefined {
   const bytes = listed.read();
-  const entry = bytes && decodeEntry(Buffer.from(bytes)); // the next read may use the same memory
+  const entry = bytes && decodeTrusted(Buffer.from(bytes), trust); // the next read may use the same memory
   const identity = entry && parseIdentity(entry.identity);
   if (!identity || identity.path !== path || store.folder(identity) !== folder) return undefined;
   const digest = digestOf(entry.key);
@@ -151,15 +169,16 @@ interface Content {
 /** The kept out files that are there and undamaged, by their SHA-256. */
 async function contentsToExport(
   store: Store,
+  trust: Trust,
   folders: readonly StoredFolder[],
   progress: Progress,
 ): Promise<Map<string, Content>> {
   const contents = new Map<string, Content>();
   for (const stored of folders) {
-    for (const group of stored.folder.list()) {
-      for (const { folder, digest, entry } of wholeEntries(store, stored, group)) {
+    for await (const group of stored.folder.list()) {
+      for (const { folder, digest, entry } of wholeEntries(store, trust, stored, group)) {
         for (const { sha256, size } of keptIn(entry).values()) {
-          const path = folder.keptFile(digest, sha256);
+          const path = await folder.keptFile(digest, sha256);
           if (!contents.has(sha256) && (await hasContent(path, sha256, size))) contents.set(sha256, { path, size });
         }
       }
@@ -217,14 +236,18 @@ function portableBytes({ entry }: WholeEntry, contents: ReadonlyMap<string, Cont
 
 // ---- import ----
 
-/** See `Cache.importFrom`. @param options `compress`: how the entries are written here */
+/** See `Cache.importFrom`. @param options `compress` and `trust`: how the entries are written here */
 export async function importFrom(
   store: Store,
   path: string,
   file: string,
-  options: { merge?: boolean | undefined; compress?: false | Compression | undefined } & WorkOptions = {},
+  options: {
+    merge?: boolean | undefined;
+    compress?: false | Compression | undefined;
+    trust?: Trust | undefined;
+  } & WorkOptions = {},
 ): Promise<number> {
-  const { merge = false, compress = false, onProgress } = options;
+  const { merge = false, compress = false, trust = OWN, onProgress } = options;
   assertPath(path);
   if (compress) compressionOf(compress); // throws
   if (!merge) await assertEmpty(store, path);
@@ -233,9 +256,9 @@ export async function importFrom(
     const { entries, contents } = archive.manifest;
     const progress = new Progress(contents + 2 * entries, onProgress);
     const uses = await archive.verify(progress);
-    const target = new Target(store, path, archive, uses);
+    const target = new Target(store, trust, path, archive, uses);
     try {
-      for await (const entry of archive.entries(compress)) {
+      for await (const entry of archive.entries(compress, trust.isOpen)) {
         await target.add(entry);
         if (progress.add(1)) await turn();
       }
@@ -251,7 +274,7 @@ export async function importFrom(
 
 async function assertEmpty(store: Store, path: string): Promise<void> {
   for await (const { folder } of store.folders(path)) {
-    if (countIn(folder) === 0) continue;
+    if ((await countIn(folder)) === 0) continue;
     throw new StoreError(
       `The path "${path}" has entries in ${store.directory} already, and nothing was imported. Clear it, import under another path, or merge: that keeps what is there and adds the rest.`,
     );
@@ -262,6 +285,7 @@ async function assertEmpty(store: Store, path: string): Promise<void> {
 class Target {
   added = 0;
   readonly #store: Store;
+  readonly #trust: Trust;
   readonly #path: string;
   readonly #archive: Archive;
   /** How many of the entries that are still to come need each of the contents. */
@@ -270,8 +294,9 @@ class Target {
   readonly #unpacked = new Map<string, string>();
   readonly #folders = new Map<string, { folder: Folder; mark: Mark }>();
 
-  constructor(store: Store, path: string, archive: Archive, uses: Map<string, number>) {
+  constructor(store: Store, trust: Trust, path: string, archive: Archive, uses: Map<string, number>) {
     this.#store = store;
+    this.#trust = trust;
     this.#path = path;
     this.#archive = archive;
     this.#uses = uses;
@@ -285,13 +310,14 @@ class Target {
     const readable = new ReadableName(this.#path, entry.key, digest, false);
     const contents = [...new Set(contentsOf(record))];
     try {
-      const { folder, mark } = this.#folderOf(text, identity);
-      if (!hasEntry(folder, digest, readable, text, entry.key)) {
+      const { folder, mark } = await this.#folderOf(text, identity);
+      if (!(await this.#has(folder, digest, readable, text, entry.key))) {
         for (const sha256 of contents) await this.#keep(folder, digest, sha256);
-        const parts = encodeEntry({ ...entry, identity: text, record: textOf(record) }, payload);
+        const header = { ...entry, identity: text, record: textOf(record) };
+        const parts = encodeEntry(header, payload, this.#trust.seal);
         if (await run(folder.publish(digest, parts, mark, { isCurrent: () => true, async: true, readable })))
           this.added++;
-        if (contents.length > 0) folder.dropKept(digest, contents);
+        if (contents.length > 0) await folder.dropKept(digest, contents);
       }
     } catch (error) {
       if (error instanceof PermacacheError) throw error;
@@ -303,11 +329,18 @@ class Target {
     for (const sha256 of contentsOf(record)) await this.#used(sha256);
   }
 
-  #folderOf(text: string, identity: Identity): { folder: Folder; mark: Mark } {
+  async #has(folder: Folder, digest: string, readable: ReadableName, identity: string, key: string): Promise<boolean> {
+    const read = folder.read(digest, false, readable);
+    const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
+    const entry = bytes && decodeTrusted(bytes, this.#trust);
+    return entry?.key === key && entry.identity === identity;
+  }
+
+  async #folderOf(text: string, identity: Identity): Promise<{ folder: Folder; mark: Mark }> {
     let found = this.#folders.get(text);
     if (!found) {
       const folder = this.#store.folder(identity);
-      found = { folder, mark: folder.mark() };
+      found = { folder, mark: await folder.mark() };
       this.#folders.set(text, found);
     }
     return found;
@@ -346,12 +379,6 @@ class Target {
   async close(): Promise<void> {
     for (const sha256 of this.#unpacked.keys()) await this.#remove(sha256);
   }
-}
-
-function hasEntry(folder: Folder, digest: string, readable: ReadableName, identity: string, key: string): boolean {
-  const bytes = folder.read(digest, false, readable) as Buffer | undefined;
-  const entry = bytes && decodeEntry(bytes);
-  return entry?.key === key && entry.identity === identity;
 }
 
 function isOfSystem(error: unknown): error is NodeJS.ErrnoException {

@@ -5,7 +5,7 @@ import { OptionError, StoreError } from "./errors.js";
 import { Home } from "./home.js";
 import { assertPath } from "./identity.js";
 import { inventoryOf } from "./inventory.js";
-import { checkOptions, type SharedSettings } from "./options.js";
+import { type CacheSettings, checkOptions } from "./options.js";
 import { createCall, createPermacache } from "./permacache.js";
 import type { Cache, CacheOptions, DefaultCache } from "./types.js";
 
@@ -14,7 +14,7 @@ import type { Cache, CacheOptions, DefaultCache } from "./types.js";
  * @throws OptionError for an unknown option or a wrong type
  */
 export function createCache(options?: CacheOptions): Cache {
-  return cacheOf(new Home(checkOptions("createCache()", options as SharedSettings, "cache")));
+  return cacheOf(new Home(checkOptions("createCache()", options as CacheSettings, "cache")));
 }
 
 function cacheOf(home: Home): Cache {
@@ -35,7 +35,7 @@ function cacheOf(home: Home): Cache {
  * @throws PathError, OptionError
  */
 export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Cache {
-  const settings = checkOptions("tempCache()", options as SharedSettings, "cache");
+  const settings = checkOptions("tempCache()", options as CacheSettings, "cache");
   if (settings.dir !== undefined)
     throw new OptionError("tempCache(): the directory is given by the name; leave out `dir`, or use createCache.");
   if (typeof name === "string" && (isAbsolute(name) || /^~(?=$|[\\/])/.test(name))) {
@@ -73,7 +73,7 @@ const defaultHome = new Home({});
 export const defaultCache: DefaultCache = {
   ...cacheOf(defaultHome),
   configure(options) {
-    defaultHome.configure(checkOptions("defaultCache.configure()", options as SharedSettings, "cache"));
+    defaultHome.configure(checkOptions("defaultCache.configure()", options as CacheSettings, "cache"));
   },
 };
 

@@ -1,8 +1,7 @@
 import { answerBatch, beginBatch, callAt, resultsOf } from "./batch.js";
 import { answer } from "./call.js";
-import { decodeEntry } from "./entry/entry.js";
 import { BindingError } from "./errors.js";
-import { type Flow, isThenable, run } from "./flow.js";
+import { type Flow, isThenable, run, wait } from "./flow.js";
 import { begin, type Call } from "./keyed-call.js";
 import { find } from "./look-up.js";
 import { type CallSettings, checkLimits, checkOptions } from "./options.js";
@@ -14,7 +13,8 @@ import { evicted, prime } from "./store-result.js";
 import type { Folder, Listed } from "./stores/store.js";
 import { registerSubject } from "./subjects.js";
 import { storeTrouble } from "./trouble.js";
-import type { Limits, Stats } from "./types.js";
+import { decodeTrusted } from "./trust.js";
+import type { EntryMeta, Limits, Stats } from "./types.js";
 
 /** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */
 function invoke<T>(plan: Plan, flow: Flow<T>): T | Promise<T> {
@@ -148,7 +148,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
       // biome-ignore lint/correctness/useYield: a flow, as the others
       about(function* ({ folder, digest, readable }) {
         abandon(folder, digest);
-        return folder.remove(digest, readable);
+        return yield* wait(folder.remove(digest, readable));
       }),
     ),
     prime: managing(function* (value: unknown, ...args: unknown[]) {
@@ -167,7 +167,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
     prune: managing(function* (limits?: Limits) {
       const given = limits && { own: checkLimits(`${plan.subject}: prune`, limits), whole: {} };
       const { own, whole } = given ?? plan.settings().limits ?? { own: {}, whole: {} };
-      return evicted(plan, folder().prune(own, whole)).length;
+      return evicted(plan, yield* wait(folder().prune(own, whole))).length;
     }),
     stats: (): Stats => ({ ...plan.stats }),
     with: (overrides: CallSettings) =>
@@ -175,21 +175,22 @@ function managementOf(plan: Plan, settings: CallSettings) {
   };
 }
 
-/** The entries of a folder that are whole and of this function, group by group. */
-function* listed(plan: Plan, folder: Folder) {
-  for (const group of folder.list()) yield group.flatMap((each) => inspect(plan, each) ?? []);
-}
-
+/** The entry, where it is whole and of this function. */
 function inspect(plan: Plan, { digest, read }: Listed) {
   const bytes = read();
-  const entry = bytes && decodeEntry(bytes);
+  const entry = bytes && decodeTrusted(bytes, plan.trust);
   if (entry?.identity !== plan.identity) return undefined;
   return { ...entry, digest, bytes: entry.bytes + bytesKept(parseRecord(entry.record)) };
 }
 
+function metasOf(plan: Plan, group: readonly Listed[]): EntryMeta[] {
+  return group.flatMap((each) => inspect(plan, each) ?? []).map(metaOf);
+}
+
 function* entriesSync(plan: Plan, folder: Folder) {
   try {
-    for (const group of listed(plan, folder)) yield* group.map(metaOf);
+    const groups = folder.list() as Iterable<readonly Listed[]>; // a sync function has a sync store
+    for (const group of groups) yield* metasOf(plan, group);
   } catch (error) {
     throw storeTrouble(plan.subject, folder.location, error);
   }
@@ -197,8 +198,8 @@ function* entriesSync(plan: Plan, folder: Folder) {
 
 async function* entriesAsync(plan: Plan, folder: Folder) {
   try {
-    for (const group of listed(plan, folder)) {
-      yield* group.map(metaOf);
+    for await (const group of folder.list()) {
+      yield* metasOf(plan, group);
       await new Promise((resolve) => setImmediate(resolve)); // others have their turn
     }
   } catch (error) {

@@ -2,7 +2,7 @@ import { type Job, obtain } from "./compute.js";
 import { CacheMissError } from "./errors.js";
 import { type Flow, isThenable, wait } from "./flow.js";
 import { type BoundCall, begin, type Call, keyed } from "./keyed-call.js";
-import { consult, type Terms } from "./look-up.js";
+import { consult, type Terms, writesIn } from "./look-up.js";
 import { scopeOf } from "./modes.js";
 import { type CallSettings, waitOf } from "./options.js";
 import { holding } from "./out-file-calls.js";
@@ -22,7 +22,8 @@ export function* answer(plan: Plan, self: unknown, args: readonly unknown[], set
   if (terms.mode === "bypass") return yield* uncached(plan, self, plan.binder.bind(args).args);
   const begun = begin(plan, self, args, settings.dir);
   if (begun.call.out.length === 0) return yield* answerKeyed(begun, terms, settings);
-  return yield* holding(begun.call, () => answerKeyed(begun, terms, settings));
+  const lockTerms = { ...terms, plan, ...storingTerms(plan, settings) };
+  return yield* holding(begun.call, lockTerms, writesIn(terms), () => answerKeyed(begun, terms, settings));
 }
 
 /** The narrowest mode: of the call, of a scope, else of the function. */

@@ -184,9 +184,9 @@ function* look(job: Job, calls: readonly Call[], isKnown: (call: Call) => boolea
 function* runFor(job: Job, calls: readonly Call[], flight: Flight<Landings>, landed: Map<Call, Landed>): Flow<void> {
   const { plan } = job;
   for (const call of calls) miss(call);
-  const args = job.argsFor(calls);
+  const marks = job.mode === "read-only" ? new Map<Folder, Mark>() : yield* marksFor(calls);
+  const args = job.argsFor(calls); // from here until the function starts nobody else runs
   warnOfChange(plan, calls);
-  const marks = job.mode === "read-only" ? new Map<Folder, Mark>() : marksFor(calls);
   const out = calls.length === 1 ? calls[0]!.out : [];
   const before = stampsBefore(out);
   const start = performance.now();
@@ -217,11 +217,11 @@ function warnOfChange(plan: Plan, calls: readonly Call[]): void {
 }
 
 /** Of each folder; none where nothing can be stored in it. */
-function marksFor(calls: readonly Call[]): Map<Folder, Mark> {
+function* marksFor(calls: readonly Call[]): Flow<Map<Folder, Mark>> {
   const marks = new Map<Folder, Mark>();
   for (const call of calls) {
-    if (!call.holds || !call.isSame || marks.has(call.folder)) continue;
-    const mark = markFor(call);
+    if (!call.holds || marks.has(call.folder)) continue;
+    const mark = yield* markFor(call);
     if (mark !== undefined) marks.set(call.folder, mark);
   }
   return marks;

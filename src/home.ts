@@ -1,12 +1,14 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import envPaths from "env-paths";
+import { Seal } from "./entry/seal.js";
 import { OptionError } from "./errors.js";
 import type { Identity } from "./identity.js";
-import { checkLimits, type SharedSettings } from "./options.js";
+import { type CacheSettings, checkLimits, type SharedSettings } from "./options.js";
 import type { RetentionLimits } from "./retention.js";
 import { FileStore } from "./stores/file-store.js";
 import type { Folder, Store } from "./stores/store.js";
+import { OWN, type Trust } from "./trust.js";
 import type { Stats } from "./types.js";
 
 /** Where the functions of a cache have their entries and their defaults. Fixed from its first use on. */
@@ -21,30 +23,45 @@ export class Home {
     add(this.statsOfCalls, stats);
   });
   readonly #warned = new Map<string, Set<string>>();
-  #settings: SharedSettings;
+  #settings: SharedSettings = {};
+  #isShared = false;
+  #trust = OWN;
   #isUsed = false;
 
   readonly #assertUsable: (() => void) | undefined;
 
   /** @param assertUsable throws a StoreError where the directory is not to be trusted */
-  constructor(settings: SharedSettings, assertUsable?: () => void) {
-    this.#settings = settings;
+  constructor(settings: CacheSettings, assertUsable?: () => void) {
+    this.#set(settings);
     this.#assertUsable = assertUsable;
   }
 
   /** @throws OptionError after the first use */
-  configure(settings: SharedSettings): void {
+  configure(settings: CacheSettings): void {
     if (this.#isUsed) {
       throw new OptionError(
         "defaultCache.configure(): the default cache is in use already. Configure it before the first call of a cached function.",
       );
     }
+    this.#set(settings);
+  }
+
+  /** The secret goes no further than into its seal. */
+  #set({ secret, shared = this.#isShared, ...settings }: CacheSettings): void {
     this.#settings = { ...this.#settings, ...settings };
+    this.#isShared = shared;
+    const seal = secret === undefined ? this.#trust.seal : new Seal([secret].flat());
+    this.#trust = { seal, isOpen: shared && !seal };
   }
 
   get settings(): SharedSettings {
     this.#isUsed = true;
     return this.#settings;
+  }
+
+  get trust(): Trust {
+    this.#isUsed = true;
+    return this.#trust;
   }
 
   /** The warnings given for an identity, however often functions are wrapped under it. */
@@ -57,7 +74,10 @@ export class Home {
   /** The store in a directory, by default in that of the cache. Makes nothing. */
   store(dir?: string): Store {
     const directory = dir ?? (this.settings.dir as string | undefined) ?? defaultDirectory();
-    return FileStore.at(expand(directory), dir === undefined ? this.#assertUsable : undefined);
+    return FileStore.at(expand(directory), {
+      isShared: this.#isShared,
+      assertUsable: dir === undefined ? this.#assertUsable : undefined,
+    });
   }
 
   /** The entries of a function in a directory, by default in that of the cache. Makes nothing. */

@@ -1,6 +1,6 @@
 import { exportTo, importFrom } from "./archive.js";
 import { decodeValue } from "./entry/codecs.js";
-import { type DecodedEntry, decodeEntry } from "./entry/entry.js";
+import type { DecodedEntry } from "./entry/entry.js";
 import { OptionError, StoreError } from "./errors.js";
 import { emit, isHeard } from "./events.js";
 import { run, turn } from "./flow.js";
@@ -16,6 +16,7 @@ import { isExpired } from "./retention.js";
 import { abandon } from "./single-flight.js";
 import type { Evicted, Folder, Store, StoredFolder } from "./stores/store.js";
 import { storeTrouble } from "./trouble.js";
+import { decodeTrusted, type Trust } from "./trust.js";
 import type { Cache, EntryMeta, OpenPath, PathEntry, PathSummary, Peek, Plain } from "./types.js";
 import { identityIn, verify } from "./verify.js";
 import { sparing } from "./work-progress.js";
@@ -30,7 +31,7 @@ export function inventoryOf(home: Home): Inventory {
   return {
     list: () => {
       const store = home.store();
-      return tellingEach("cache.list()", store, list(store));
+      return tellingEach("cache.list()", store, list(store, home.trust));
     },
     open: (path, options) => open(home, path, options),
     stats: async () => {
@@ -55,14 +56,14 @@ export function inventoryOf(home: Home): Inventory {
         onProgress: "function",
       });
       const store = home.store();
-      return telling(subject, store, () => verify(store, fix, onProgress && sparing(onProgress)));
+      return telling(subject, store, () => verify(store, home.trust, fix, onProgress && sparing(onProgress)));
     },
     exportTo: async (path, file, options) => {
       const subject = "cache.exportTo()";
       checkFile(subject, file);
       checkMethodOptions(subject, options, { onProgress: "function" });
       const store = home.store();
-      return telling(subject, store, () => exportTo(store, path, file, options));
+      return telling(subject, store, () => exportTo(store, path, file, { ...options, trust: home.trust }));
     },
     importFrom: async (path, file, options) => {
       const subject = "cache.importFrom()";
@@ -70,7 +71,7 @@ export function inventoryOf(home: Home): Inventory {
       checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
       const store = home.store();
       const { compress } = home.settings;
-      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress }));
+      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress, trust: home.trust }));
     },
     close: () => home.store().close(),
   };
@@ -84,19 +85,23 @@ function checkFile(subject: string, file: unknown): void {
 // ---- what there is ----
 
 /** The versions of a path stand together: its sources are no versions of their own. */
-async function* list(store: Store): AsyncGenerator<PathSummary, void> {
+async function* list(store: Store, trust: Trust): AsyncGenerator<PathSummary, void> {
   let ofPath: StoredFolder[] = [];
   for await (const each of store.folders()) {
     if (ofPath.length > 0 && ofPath[0]!.path !== each.path) {
-      yield* summaries(store, ofPath);
+      yield* summaries(store, trust, ofPath);
       ofPath = [];
     }
     ofPath.push(each);
   }
-  yield* summaries(store, ofPath);
+  yield* summaries(store, trust, ofPath);
 }
 
-async function* summaries(store: Store, folders: readonly StoredFolder[]): AsyncGenerator<PathSummary, void> {
+async function* summaries(
+  store: Store,
+  trust: Trust,
+  folders: readonly StoredFolder[],
+): AsyncGenerator<PathSummary, void> {
   const versions = new Map<string, PathSummary>();
   for (const stored of folders) {
     const { entries, bytes, newest } = await sizeOf(stored.folder);
@@ -105,7 +110,7 @@ async function* summaries(store: Store, folders: readonly StoredFolder[]): Async
     const others = versions.get(name);
     versions.set(name, {
       path: stored.path,
-      version: others ? others.version : await versionOf(store, stored),
+      version: others ? others.version : await versionOf(store, trust, stored),
       entries: entries + (others?.entries ?? 0),
       bytes: bytes + (others?.bytes ?? 0),
       newest: new Date(Math.max(newest, others?.newest?.getTime() ?? 0)),
@@ -116,7 +121,7 @@ async function* summaries(store: Store, folders: readonly StoredFolder[]): Async
 
 async function sizeOf(folder: Folder): Promise<{ entries: number; bytes: number; newest: number }> {
   const all = { entries: 0, bytes: 0, newest: 0 };
-  for (const { entries, bytes, newest } of folder.sizes()) {
+  for await (const { entries, bytes, newest } of folder.sizes()) {
     all.entries += entries;
     all.bytes += bytes;
     all.newest = Math.max(all.newest, newest);
@@ -126,22 +131,23 @@ async function sizeOf(folder: Folder): Promise<{ entries: number; bytes: number;
 }
 
 /** The name of a folder tells it, but for one so long that its digest stands there: then any whole entry does. */
-async function versionOf(store: Store, stored: StoredFolder): Promise<string | undefined> {
+async function versionOf(store: Store, trust: Trust, stored: StoredFolder): Promise<string | undefined> {
   const { version, isDigest } = versionOfFolder(stored.name);
   if (!isDigest) return version;
-  for await (const { identity } of entriesIn(store, stored)) return identity.version;
+  for await (const { identity } of entriesIn(store, trust, stored)) return identity.version;
   return version;
 }
 
-/** The whole entries of a folder, group by group. */
+/** The entries of a folder that are whole and to be believed, group by group. */
 async function* entriesIn(
   store: Store,
+  trust: Trust,
   stored: StoredFolder,
 ): AsyncGenerator<{ readonly identity: Identity; readonly meta: EntryMeta }, void> {
-  for (const group of stored.folder.list()) {
+  for await (const group of stored.folder.list()) {
     for (const { read } of group) {
       const bytes = read();
-      const entry = bytes && decodeEntry(bytes);
+      const entry = bytes && decodeTrusted(bytes, trust);
       const identity = entry && identityIn(store, stored.folder, entry.identity);
       if (identity) yield { identity, meta: metaOf(withKept(entry)) };
     }
@@ -183,7 +189,7 @@ function open(home: Home, path: string, options: { version?: string | null | und
     for await (const { folder } of folders()) {
       const read = folder.read(digest, true, readable);
       const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
-      const entry = bytes && decodeEntry(bytes);
+      const entry = bytes && decodeTrusted(bytes, home.trust);
       if (entry?.key !== key || !identityIn(store, folder, entry.identity)) continue;
       if (newest && newest.createdAt >= entry.createdAt) continue;
       const usedAt = Math.max(entry.createdAt, folder.usedAt(digest, readable) ?? 0);
@@ -207,11 +213,11 @@ function open(home: Home, path: string, options: { version?: string | null | und
         let isRemoved = false;
         for await (const { folder } of folders()) {
           abandon(folder, digest);
-          if (folder.remove(digest, readable)) isRemoved = true;
+          if (await folder.remove(digest, readable)) isRemoved = true;
         }
         return isRemoved;
       }),
-    entries: () => tellingEach(subject, store, entriesOf(store, folders())),
+    entries: () => tellingEach(subject, store, entriesOf(store, home.trust, folders())),
     clear: () => telling(subject, store, () => clear(folders())),
     prune: (limits) =>
       telling(subject, store, async () => {
@@ -220,7 +226,7 @@ function open(home: Home, path: string, options: { version?: string | null | und
         const [own, whole] = limits
           ? [checkLimits(`${subject}.prune()`, limits), {}]
           : [ages, { maxEntries, maxBytes }];
-        for await (const { folder } of store.folders(path)) return told(folder.prune(own, whole)); // of all versions
+        for await (const { folder } of store.folders(path)) return told(await folder.prune(own, whole)); // of all versions
         return 0;
       }),
   };
@@ -271,9 +277,14 @@ function peeked(subject: string, home: Home, entry: DecodedEntry): Peek<unknown>
   }
 }
 
-async function* entriesOf(store: Store, folders: AsyncIterable<StoredFolder>): AsyncGenerator<PathEntry, void> {
+async function* entriesOf(
+  store: Store,
+  trust: Trust,
+  folders: AsyncIterable<StoredFolder>,
+): AsyncGenerator<PathEntry, void> {
   for await (const stored of folders) {
-    for await (const { identity, meta } of entriesIn(store, stored)) yield { ...meta, version: identity.version };
+    for await (const { identity, meta } of entriesIn(store, trust, stored))
+      yield { ...meta, version: identity.version };
   }
 }
 

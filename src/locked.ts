@@ -1,33 +1,44 @@
 import { throwIfAborted } from "./chunks.js";
-import { context } from "./context.js";
 import { emit, isHeard } from "./events.js";
 import type { Held } from "./files/key-lock.js";
 import { nextPause } from "./files/lock-waiting.js";
 import { type Flow, wait } from "./flow.js";
-import type { Call } from "./keyed-call.js";
+import { type Call, digestOf } from "./keyed-call.js";
 import type { Terms } from "./look-up.js";
 import type { Plan } from "./plan.js";
 import { type Flight, runningOf } from "./single-flight.js";
 import type { AbortSignalLike } from "./types.js";
 
-/** What bears on the key locks of a computation. */
+/**
+ * What calls hold against other processes: first their out paths, then their keys. No two processes ever wait for each
+ * other, because
+ *
+ * - who holds a key waits for nobody: in a computation that holds one, and in whatever that waits for in its process,
+ *   locks are tried once. The same in a sync call while its thread holds a key: it would keep the holder from going on.
+ * - who holds paths waits for keys only, never for paths: those of a call are locked all at once or not at all.
+ *
+ * So whoever is waited for comes to an end by itself. Nothing wrong follows where a lock cannot be had: a call without its
+ * key computes what another one computes too, a call without its paths stores nothing.
+ */
+
+/** What bears on the locks of a call. */
 export interface LockTerms extends Terms {
   readonly plan: Plan;
   readonly signal: AbortSignalLike | undefined;
-  /** Milliseconds to wait for the computations of others; 0: no key lock. */
+  /** Milliseconds to wait for others; 0: no key lock. */
   readonly maxWait: number;
 }
 
-/** The key locks that this thread holds. A sync call that waited meanwhile would keep their holders from going on. */
-let heldHere = 0;
+/** The locks that this thread holds. */
+let keysHeld = 0;
+let pathsHeld = 0;
+
+const holdsKeys = (flight: Flight<any>) => flight.holdsKeys;
+const holdsAny = (flight: Flight<any>) => flight.holdsKeys || flight.holdsPaths;
 
 /**
- * Computes calls while their key locks are held, so that no other process computes them too. Those that others hold are
- * waited for, for as long as their holders live, or `maxWait`.
- *
- * Nobody waits while it holds: a call inside of a computation that holds a lock, and a sync one in a thread that holds any,
- * tries once, and otherwise computes. So two processes never wait for each other. A lock only saves work: where there is
- * none to be had, the call computes without.
+ * Computes calls while their keys are locked, so that no other process computes them too. Those that others hold are
+ * waited for, for as long as their holders live, or `maxWait`; nothing is held meanwhile.
  * @param look serves what is in the store by now. @returns the others, in order
  */
 export function* underLocks(
@@ -39,19 +50,20 @@ export function* underLocks(
 ): Flow<void> {
   const { plan, mode, maxWait } = terms;
   if (mode === "read-only" || maxWait === 0) return yield* compute(calls);
-  const waiting = new Waiting(terms);
+  const waiting = new Waiting(terms, ({ folder, digest }) => folder.lockHolder(digest));
   for (let open = calls; ; ) {
-    const isPatient = mode !== "refresh" && maxWait > waiting.passed && mayWait(plan);
+    const mayWait = !flight.isAnyBehind(holdsKeys) && (plan.async || keysHeld === 0);
+    const isPatient = mode !== "refresh" && maxWait > waiting.passed && mayWait;
     const held = yield* tryLocks(open);
     const isOurs = (call: Call) => !isPatient || held.has(call) || isComputedHere(call, flight);
     const [mine, others] = parted(open, isOurs);
     try {
-      flight.isLocked = held.size > 0;
+      flight.holdsKeys = held.size > 0;
       const missing = yield* look(mine);
       if (missing.length > 0) yield* compute(missing);
     } finally {
-      flight.isLocked = false;
-      heldHere -= held.size;
+      flight.holdsKeys = false;
+      keysHeld -= held.size;
       for (const lock of held.values()) lock.release();
     }
     if (others.length === 0) return;
@@ -70,38 +82,92 @@ function parted<T>(all: readonly T[], isFirst: (each: T) => boolean): [T[], T[]]
   return [all.filter(isFirst), all.filter((each) => !isFirst(each))];
 }
 
-function mayWait({ async }: Plan): boolean {
-  return !context.getStore()?.flight?.isInsideLock && (async || heldHere === 0);
-}
+/**
+ * Keys of one computation that are locked: 0.1 s. The cost of each grows with their number. What is beyond is computed
+ * without, which `chunkSize` prevents.
+ */
+const MOST = 4096;
 
 /** In the order of the keys. */
 function* tryLocks(calls: readonly Call[]): Flow<Map<Call, Held>> {
   const held = new Map<Call, Held>();
-  for (const call of calls.toSorted((a, b) => (a.digest < b.digest ? -1 : 1))) {
-    try {
-      const lock = yield* wait(call.folder.tryLock(call.digest));
-      if (lock) held.set(call, lock);
-    } catch {
-      held.set(call, NONE); // what is wrong with the directory is told when the result is to be stored
-    }
+  const ordered = calls.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
+  for (const call of ordered.slice(0, MOST)) {
+    const lock = yield* tried(() => call.folder.tryLock(call.digest));
+    if (lock) held.set(call, lock);
   }
-  heldHere += held.size;
+  for (const call of ordered.slice(MOST)) held.set(call, NONE);
+  keysHeld += held.size;
   return held;
 }
 
+function* tried(tryLock: () => Held | undefined | Promise<Held | undefined>): Flow<Held | undefined> {
+  try {
+    return yield* wait(tryLock());
+  } catch {
+    return NONE; // what is wrong with the directory is told when the result is to be stored
+  }
+}
+
 const NONE: Held = { release() {} };
+
+/**
+ * Locks the out paths of a call, against all calls of other processes that have entries in the same directory. Those that
+ * others hold are waited for, as keys are.
+ * @param hold what keeps them from the other calls of this process
+ * @param makes whether the store is made where it is missing
+ * @returns what releases them; `undefined` where they are not to be had
+ */
+export function* lockPaths(
+  call: Call,
+  terms: LockTerms,
+  hold: Flight<void>,
+  makes: boolean,
+): Flow<(() => void) | undefined> {
+  const { plan, folder } = call;
+  const digests = call.out.map(({ path }) => digestOf(path)).sort();
+  const holder = () => digests.map((digest) => folder.pathHolder(digest)).find((each) => each !== undefined);
+  const waiting = new Waiting(terms, holder);
+  for (;;) {
+    const mayWait = !hold.isAnyBehind(holdsAny) && (plan.async || keysHeld + pathsHeld === 0);
+    const isPatient = terms.maxWait > waiting.passed && mayWait;
+    const held: Held[] = [];
+    const release = () => {
+      for (const lock of held) lock.release();
+    };
+    for (const digest of digests) {
+      const lock = yield* tried(() => folder.tryLockPath(digest, makes));
+      if (!lock) break;
+      held.push(lock);
+    }
+    if (held.length === digests.length) {
+      hold.holdsPaths = true;
+      pathsHeld += held.length;
+      return () => {
+        hold.holdsPaths = false;
+        pathsHeld -= held.length;
+        release();
+      };
+    }
+    release();
+    if (!isPatient) return undefined;
+    yield* waiting.pause([call]);
+  }
+}
 
 /** Milliseconds after which the holder is named to those who listen. */
 const LONG = 60_000;
 
 class Waiting {
   readonly #terms: LockTerms;
+  readonly #holderOf: (call: Call) => string | undefined;
   readonly #start = performance.now();
   #attempt = 0;
   #isNamed = false;
 
-  constructor(terms: LockTerms) {
+  constructor(terms: LockTerms, holderOf: (call: Call) => string | undefined) {
     this.#terms = terms;
+    this.#holderOf = holderOf;
   }
 
   get passed(): number {
@@ -125,8 +191,9 @@ class Waiting {
 
   #tell(calls: readonly Call[]): void {
     if (!isHeard("wait")) return;
-    for (const { plan, key, folder, digest } of calls) {
-      const reason = this.#isNamed ? (folder.lockHolder(digest) ?? "a holder that cannot be told") : undefined;
+    for (const call of calls) {
+      const { plan, key } = call;
+      const reason = this.#isNamed ? (this.#holderOf(call) ?? "a holder that cannot be told") : undefined;
       emit({ type: "wait", path: plan.path, version: plan.version, key, reason });
     }
   }

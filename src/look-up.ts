@@ -5,13 +5,14 @@ import { type Flow, isThenable, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
 import type { Scope } from "./modes.js";
 import { keptFileOf, serveOutFiles } from "./out-file-calls.js";
-import { bytesKept, NO_RECORD, type OutRecord, parseRecord, sourcesOf } from "./out-files.js";
+import { bytesKept, NO_RECORD, type OutRecord, sourcesOf } from "./out-files.js";
 import { hit, metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { isExpired } from "./retention.js";
 import { type Flight, runningOf } from "./single-flight.js";
 import type { Folder } from "./stores/store.js";
 import { reportEntry, reportStorage } from "./trouble.js";
+import { isTrusted, recordIn } from "./trust.js";
 import type { Mode } from "./types.js";
 
 /** An outcome from the store, with what the entry says of out files. */
@@ -115,6 +116,11 @@ function decode(call: Call, bytes: Buffer): Found | undefined {
   const { plan, key } = call;
   const entry = decodeEntry(bytes);
   if (entry?.key !== key || entry.identity !== plan.identity) return undefined;
+  const { trust } = plan;
+  if (!isTrusted(bytes, entry, trust)) {
+    call.missed = "unsigned";
+    return undefined;
+  }
   if (isPast(call, entry.createdAt)) {
     call.missed = "expired";
     return undefined;
@@ -122,7 +128,7 @@ function decode(call: Call, bytes: Buffer): Found | undefined {
   const { async, createdAt, duration, source } = entry;
   try {
     const value = decodeValue(entry, entry.payload, plan.settings().codec);
-    const record = entry.record === "" ? NO_RECORD : parseRecord(entry.record);
+    const record = entry.record === "" ? NO_RECORD : recordIn(entry, trust);
     const size = record === NO_RECORD ? entry.bytes : entry.bytes + bytesKept(record);
     // Name by name: to spread the entry would cost a fifth of a hit.
     return { value, hit: true, key, async, createdAt, duration, source, bytes: size, record };

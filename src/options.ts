@@ -1,7 +1,9 @@
+import { isUint8Array } from "node:util/types";
 import bytes from "bytes";
 import ms from "ms";
 import type { Codec } from "./entry/codecs.js";
 import { compressionOf } from "./entry/compression.js";
+import { type Secret, SHORTEST_SECRET } from "./entry/seal.js";
 import { OptionError, type PermacacheError } from "./errors.js";
 import { MODES } from "./modes.js";
 import type { RetentionLimits } from "./retention.js";
@@ -21,6 +23,11 @@ export interface SharedSettings {
   readonly maxBytes?: number | string | undefined;
   readonly maxWait?: number | string | undefined;
   readonly durability?: "none" | "file" | undefined;
+}
+
+export interface CacheSettings extends SharedSettings {
+  readonly shared?: boolean | undefined;
+  readonly secret?: Secret | readonly Secret[] | undefined;
 }
 
 export interface FunctionSettings extends SharedSettings {
@@ -69,6 +76,7 @@ const oneOf =
 const ofType = (type: string) => (value: unknown) => (typeof value === type ? undefined : `must be a ${type}`);
 const everywhere: readonly Place[] = ["cache", "function", "call"];
 const shared: readonly Place[] = ["cache", "function"];
+const ofCache: readonly Place[] = ["cache"];
 const ofFunction: readonly Place[] = ["function"];
 
 /** How a limit is written: what it must be, and the number it stands for, NaN where it is none. */
@@ -122,6 +130,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     problem: (value) => (waitOf(value) >= 0 ? undefined : 'must be milliseconds, at least 0, or a text such as "10s"'),
   },
   durability: { places: everywhere, problem: oneOf("none", "file") },
+  shared: { places: ofCache, problem: ofType("boolean") },
+  secret: { places: ofCache, problem: secretProblem },
   keyFunction: {
     places: ofFunction,
     problem: (value) =>
@@ -162,6 +172,17 @@ const RULES: Readonly<Record<string, Rule>> = {
     },
   },
 };
+
+/** Says nothing of what was given. */
+function secretProblem(value: unknown): string | undefined {
+  const secrets: unknown[] = Array.isArray(value) ? value : [value];
+  const lengths = secrets.map((secret) => {
+    if (typeof secret === "string") return Buffer.byteLength(secret);
+    return isUint8Array(secret) ? secret.length : 0;
+  });
+  if (lengths.length > 0 && lengths.every((length) => length >= SHORTEST_SECRET)) return undefined;
+  return `must be a text or a Uint8Array of at least ${SHORTEST_SECRET} bytes, or an array of such: the first signs, all of them are known. A new one: require("node:crypto").randomBytes(${SHORTEST_SECRET}).toString("base64")`;
+}
 
 function namesProblem(value: unknown): string | undefined {
   const names = Array.isArray(value) ? value : [value];

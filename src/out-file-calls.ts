@@ -1,54 +1,84 @@
 import { context } from "./context.js";
-import { decodeEntry, encodeEntry } from "./entry/entry.js";
+import { encodeEntry } from "./entry/entry.js";
 import { type Flow, run, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
+import { type LockTerms, lockPaths } from "./locked.js";
 import {
   type Asked,
   type KeptFile,
   keep,
   merged,
   type OutRecord,
-  parseRecord,
   recordOf,
+  type Served,
   serve,
   textOf,
 } from "./out-files.js";
 import type { Outcome } from "./outcome.js";
+import type { Plan } from "./plan.js";
 import { Flight } from "./single-flight.js";
-import { reportStorage, warnOnce } from "./trouble.js";
+import { reportOutFile, reportStorage, warnOnce } from "./trouble.js";
+import { decodeTrusted, recordIn } from "./trust.js";
 
 /** What a call does about its out files: holds them, has them served, records them. */
 
 /**
  * A flow of the call while its out files are held: from before they are looked at until what was written is recorded, no
- * other call of this process writes to them. The call waits for those that hold one; where that could never end (a call
- * inside theirs), it goes on without, and stores nothing.
+ * other call writes to them, of this process or of another one on the same store. The call waits for those that hold one;
+ * where that could never end (a call inside theirs), or not in time, it goes on without, and stores nothing.
+ * @param writes whether the mode of the call lets it change the store
  */
-export function* holding<T>(call: Call, flow: () => Flow<T>): Flow<T> {
-  for (let holder = holderOf(call.out); holder; holder = holderOf(call.out)) {
-    const released = holder.join();
+export function* holding<T>(call: Call, terms: LockTerms, writes: boolean, flow: () => Flow<T>): Flow<T> {
+  const { plan, out } = call;
+  for (let holder = holderOf(out); holder; holder = holderOf(out)) {
+    // A sync function cannot wait for others of its thread. One that is still at it gives promises, without saying so.
+    const released = plan.async || holder.plan === plan ? holder.hold.join() : undefined;
     if (!released) break;
     call.waited = true;
-    call.plan.stats.waited++;
+    plan.stats.waited++;
     yield* wait(released);
   }
   const hold = new Flight<void>(undefined, false);
   hold.canBeJoined = true;
-  call.holds = !holderOf(call.out);
-  if (call.holds) for (const { path } of call.out) holders.set(path, hold);
+  call.holds = !holderOf(out);
+  const holder = { hold, plan };
+  if (call.holds) for (const { path } of out) holders.set(path, holder);
   try {
     const around = { scope: context.getStore()?.scope, flight: hold };
-    return yield* wait(context.run(around, () => run(flow())));
+    return yield* wait(
+      context.run(around, () => run(call.holds ? lockedToo(call, terms, hold, writes, flow) : flow())),
+    );
   } finally {
-    for (const { path } of call.out) if (holders.get(path) === hold) holders.delete(path);
+    for (const { path } of out) if (holders.get(path) === holder) holders.delete(path);
     hold.land();
   }
 }
 
-/** Who of this process writes to a path, or looks at what it wrote. */
-const holders = new Map<string, Flight<void>>();
+function* lockedToo<T>(
+  call: Call,
+  terms: LockTerms,
+  hold: Flight<void>,
+  writes: boolean,
+  flow: () => Flow<T>,
+): Flow<T> {
+  const release = yield* lockPaths(call, terms, hold, writes);
+  call.holds = release !== undefined;
+  try {
+    return yield* flow();
+  } finally {
+    release?.();
+  }
+}
 
-function holderOf(out: readonly Asked[]): Flight<void> | undefined {
+interface Holder {
+  readonly plan: Plan;
+  readonly hold: Flight<void>;
+}
+
+/** Who of this process writes to a path, or looks at what it wrote. */
+const holders = new Map<string, Holder>();
+
+function holderOf(out: readonly Asked[]): Holder | undefined {
   for (const { path } of out) if (holders.has(path)) return holders.get(path);
   return undefined;
 }
@@ -64,7 +94,12 @@ export function* serveOutFiles<F extends Outcome & { readonly record: OutRecord 
   writes: boolean,
 ): Flow<Outcome | undefined> {
   call.record = found.record;
-  const served = yield* serve(found.record, call.out, keptFileOf(call), call.plan.async);
+  let served: Served | undefined;
+  try {
+    served = yield* serve(found.record, call.out, keptFileOf(call), call.plan.async);
+  } catch (error) {
+    reportOutFile(call.plan, error);
+  }
   if (!served) {
     call.missed = "out files";
     return undefined;
@@ -76,14 +111,16 @@ export function* serveOutFiles<F extends Outcome & { readonly record: OutRecord 
 /** Writes what was learnt about out files into the entry, unless that is a newer one by now. */
 function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): Flow<void> {
   const { plan, folder, digest } = call;
+  const { trust } = plan;
   try {
-    const mark = folder.mark();
-    const bytes = folder.read(digest, false, call.readable) as Buffer | undefined;
-    const now = bytes && decodeEntry(bytes);
+    const mark = yield* wait(folder.mark());
+    const bytes = yield* wait(folder.read(digest, false, call.readable));
+    const now = bytes && decodeTrusted(bytes, trust);
     if (now?.key !== call.key || now.identity !== plan.identity || now.createdAt !== createdAt) return;
     // What another process has learnt meanwhile is kept, behind ours.
-    const text = textOf(merged(record, parseRecord(now.record)));
-    const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] });
+    const text = textOf(merged(record, recordIn(now, trust)));
+    if (text === now.record) return;
+    const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] }, trust.seal);
     yield* folder.publish(digest, parts, mark, {
       isCurrent: () => true,
       async: plan.async,

@@ -1,12 +1,12 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BindingError, OutFileMissingError, StoreError } from "./errors.js";
+import { BindingError, OutFileMissingError } from "./errors.js";
 import { digestOf, isSameStamp, isYoung, millisecondsOf, type Stamp, stampOf } from "./files/fingerprint.js";
 import { type Io, ioFor, syncIo } from "./files/io.js";
 import { pause } from "./files/pause.js";
 import { restoreFile } from "./files/restore-file.js";
-import { type Flow, run } from "./flow.js";
+import { type Flow, run, wait } from "./flow.js";
 
 /**
  * Out files: paths that a function is given to write to. They are not in the key. An entry remembers where its files
@@ -78,7 +78,7 @@ export function askedFor(shown: string, parameters: readonly OutParameter[], val
         `${shown}: the out files "${same.name}" and "${name}" are the same file, ${path}. Give each a path of its own.`,
       );
     }
-    if (run(stampOf(path, syncIo)) === "directory") {
+    if (isDirectory(path)) {
       throw new BindingError(
         `${shown}: the out file "${name}" is a directory, ${path}. Give the path of a file in it.`,
       );
@@ -86,6 +86,15 @@ export function askedFor(shown: string, parameters: readonly OutParameter[], val
     asked.push({ name, path });
   }
   return asked;
+}
+
+/** What is out of reach is none: whoever writes there will be told. */
+function isDirectory(path: string): boolean {
+  try {
+    return run(stampOf(path, syncIo)) === "directory";
+  } catch {
+    return false;
+  }
 }
 
 function pathOf(shown: string, name: string, value: unknown): string {
@@ -146,7 +155,7 @@ export function* sourcesOf(
 }
 
 /** The path of the copy of a content in the cache. */
-export type KeptFile = (sha256: string) => string;
+export type KeptFile = (sha256: string) => string | Promise<string>;
 
 function* sourceOf(
   record: OutRecord,
@@ -171,7 +180,7 @@ function* sourceOf(
   }
   const kept = record.kept[name];
   if (!kept) return undefined;
-  const path = keptFile(kept.sha256);
+  const path = yield* wait(keptFile(kept.sha256));
   const stamp = yield* stampWithContent(path, kept.sha256, kept.size, io);
   return stamp && { path, sha256: kept.sha256, mode: kept.mode, stamp, isNews: false };
 }
@@ -240,22 +249,12 @@ function* restore(
     const source = sources[i]!;
     from[name] = source.path;
     if (source.path === path && !source.isNews) continue;
-    const stamp = source.path === path ? source.stamp : yield* copyTo(name, path, source, io);
+    const stamp =
+      source.path === path ? source.stamp : yield* restoreFile(source.path, source.stamp, path, source.mode, io);
     if (stamp === false) return undefined;
     if (stamp) news = remember(news ?? record, name, writtenNow(path, source.sha256, stamp));
   }
   return { from, record: news };
-}
-
-function* copyTo(name: string, path: string, source: Source, io: Io): Flow<Stamp | undefined | false> {
-  try {
-    return yield* restoreFile(source.path, source.stamp, path, source.mode, io);
-  } catch (error) {
-    throw new StoreError(
-      `The out file "${name}" (${path}) cannot be restored from ${source.path}: ${(error as Error).message}. Make its folder writable, or choose another path.`,
-      { cause: error },
-    );
-  }
 }
 
 function writtenNow(path: string, sha256: string, stamp: Stamp): Written {

@@ -119,6 +119,9 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
     validate: own.validate,
     dir: own.dir,
     settings: once(() => resolve(home, own)),
+    get trust() {
+      return home.trust; // only now: the default cache may still be configured
+    },
     folder: folderOf(home, identity),
     stats: isCall ? home.statsOfCalls : newStats(),
     evictedUnused: 0,
@@ -199,7 +202,7 @@ function resolve(home: Home, own: FunctionSettings): Resolved {
   } = { ...home.settings, ...own };
   return {
     mode: mode ?? "read-write",
-    codec,
+    codec: codec === "auto" && home.trust.isOpen ? "json" : codec,
     compress,
     naming,
     onError,

@@ -8,6 +8,7 @@ import type { RetentionLimits, SizeLimits } from "./retention.js";
 import type { Binder } from "./signature/bind.js";
 import type { ParallelParameter } from "./signature/parallel.js";
 import type { Folder } from "./stores/store.js";
+import type { Trust } from "./trust.js";
 import type { EntryMeta, Mode, Progress, Stats } from "./types.js";
 
 /** What is known of a wrapped function once and for all calls. */
@@ -38,6 +39,8 @@ export interface Plan {
   readonly dir: FunctionSettings["dir"];
   /** Known at the first call. */
   settings(): Resolved;
+  /** Of its cache. */
+  readonly trust: Trust;
   /** Its entries in a directory, by default in that of its cache. */
   folder(dir: string | undefined): Folder;
   readonly stats: Stats;

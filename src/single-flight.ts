@@ -9,11 +9,13 @@ import type { Folder } from "./stores/store.js";
 export class Flight<T> {
   /** Whether it is known to be asynchronous. A synchronous one cannot be waited for. */
   canBeJoined = false;
-  /** Whether it holds key locks. */
-  isLocked = false;
+  /** Whether it holds key locks, or out paths, against other processes. */
+  holdsKeys = false;
+  holdsPaths = false;
   /** The computation that this one was begun in, and which waits for it. */
   private readonly parent: Flight<any> | undefined;
   private readonly waitsFor = new Set<Flight<any>>();
+  private readonly awaitedBy = new Set<Flight<any>>();
   private landing: Landing<T> | undefined;
 
   /**
@@ -25,7 +27,7 @@ export class Flight<T> {
     readonly stores: boolean,
   ) {
     this.parent = context.getStore()?.flight;
-    this.parent?.waitsFor.add(this);
+    this.parent?.startWaiting(this);
   }
 
   /** The result of the computation, `undefined` where waiting for it could never end. */
@@ -34,13 +36,29 @@ export class Flight<T> {
     if (!this.canBeJoined || (waiter && this.awaits(waiter))) return undefined;
     this.landing ??= new Landing<T>();
     if (!waiter) return this.landing.promise;
-    waiter.waitsFor.add(this);
-    return this.landing.promise.finally(() => waiter.waitsFor.delete(this));
+    waiter.startWaiting(this);
+    return this.landing.promise.finally(() => waiter.stopWaiting(this));
   }
 
-  /** Whether it, or one that it was begun in, holds key locks. */
-  get isInsideLock(): boolean {
-    return this.isLocked || (this.parent?.isInsideLock ?? false);
+  private startWaiting(other: Flight<any>): void {
+    this.waitsFor.add(other);
+    other.awaitedBy.add(this);
+  }
+
+  private stopWaiting(other: Flight<any>): void {
+    this.waitsFor.delete(other);
+    other.awaitedBy.delete(this);
+  }
+
+  /**
+   * Whether this holds for it, or for one that waits for it, itself or through others. Not only for those that it was
+   * begun in: others join it later.
+   */
+  isAnyBehind(holds: (flight: Flight<any>) => boolean, seen = new Set<Flight<any>>()): boolean {
+    if (holds(this)) return true;
+    seen.add(this);
+    for (const next of this.awaitedBy) if (!seen.has(next) && next.isAnyBehind(holds, seen)) return true;
+    return false;
   }
 
   get isJoined(): boolean {
@@ -56,12 +74,12 @@ export class Flight<T> {
   }
 
   land(result: T): void {
-    this.parent?.waitsFor.delete(this);
+    this.parent?.stopWaiting(this);
     this.landing?.resolve(result);
   }
 
   fail(error: unknown): void {
-    this.parent?.waitsFor.delete(this);
+    this.parent?.stopWaiting(this);
     this.landing?.reject(error);
   }
 }

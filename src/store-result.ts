@@ -1,7 +1,7 @@
 import { encodeValue, type Payload } from "./entry/codecs.js";
 import { encodeEntry } from "./entry/entry.js";
 import { emit, isHeard } from "./events.js";
-import type { Flow } from "./flow.js";
+import { type Flow, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
 import { assertSync } from "./look-up.js";
 import { recordOutFiles } from "./out-file-calls.js";
@@ -15,9 +15,12 @@ import { reportStorage, reportValue, warnOnce } from "./trouble.js";
 /** Where the result of a call is stored, and what follows from that. */
 
 /** `undefined` where the result will not be stored. */
-export function markFor({ plan, folder }: Call): Mark | undefined {
+export function* markFor(call: Call): Flow<Mark | undefined> {
+  const { plan, folder } = call;
   try {
-    return folder.mark();
+    const mark = folder.mark();
+    if (mark instanceof Promise) call.waited = true; // other code runs meanwhile
+    return yield* wait(mark);
   } catch (error) {
     reportStorage(plan, folder, "written", error);
     return undefined;
@@ -43,7 +46,7 @@ export function encode(plan: Plan, value: unknown): Payload | undefined {
 export type Meta = Pick<Outcome, "async" | "createdAt" | "duration">;
 
 function entryOf({ plan, key }: Call, payload: Payload, meta: Meta, record = ""): Uint8Array[] {
-  return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source, record }, payload);
+  return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source, record }, payload, plan.trust.seal);
 }
 
 /** @returns the bytes stored, 0 where it was not */
@@ -82,16 +85,16 @@ function* publish(
   if (!(yield* folder.publish(digest, parts, mark, { isCurrent, async: canWait, isDurable, readable: call.readable })))
     return 0;
   running.stored(flight);
-  if (plan.keepOutFiles) folder.dropKept(digest, contentsOf(record));
+  if (plan.keepOutFiles) yield* wait(folder.dropKept(digest, contentsOf(record)));
   const bytes = parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
-  stored(call, meta.duration, bytes);
+  yield* stored(call, meta.duration, bytes);
   return bytes;
 }
 
-function stored({ plan, key, folder }: Call, duration: number, bytes: number): void {
+function* stored({ plan, key, folder }: Call, duration: number, bytes: number): Flow<void> {
   plan.stats.stores++;
   const { limits } = plan.settings();
-  if (limits) evicted(plan, folder.retain(limits.own, limits.whole));
+  if (limits) evicted(plan, yield* wait(folder.retain(limits.own, limits.whole)));
   if (isHeard("store")) emit({ type: "store", path: plan.path, version: plan.version, key, duration, bytes });
 }
 
@@ -134,7 +137,7 @@ function* primeOne(call: Call, payload: Payload): Flow<void> {
   const flight = new Flight<any>(undefined, true);
   takeOff(folder, digest, flight);
   try {
-    const mark = folder.mark();
+    const mark = yield* wait(folder.mark());
     assertWritten(plan.subject, call.out, []);
     const meta = { async: plan.async, createdAt: Date.now(), duration: 0 };
     yield* publish(call, payload, meta, mark, flight, plan.settings().durability === "file", plan.async);

@@ -37,6 +37,13 @@ export function reportStorage(plan: Plan, folder: Folder, deed: "read" | "writte
   report(plan, what, error, directories, folder.directory);
 }
 
+/** A file that cannot be copied to where it is wanted: one warning per function. Perhaps the function can write there. */
+export function reportOutFile(plan: Plan, error: unknown): void {
+  const what =
+    "an out file cannot be restored, and the function runs instead. Make its folder writable, or choose another path";
+  report(plan, what, error, plan.warned, "out file");
+}
+
 /** What the system says to who manages entries becomes a StoreError; any other error stays what it is. */
 export function storeTrouble(subject: string, location: string, error: unknown): unknown {
   if (error instanceof PermacacheError || codeOf(error) === "" || !("syscall" in (error as object))) return error;

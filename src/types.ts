@@ -158,6 +158,18 @@ export interface SharedOptions extends Limits {
 export interface CacheOptions extends SharedOptions {
   /** Where entries live. Default: `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
   dir?: string | undefined;
+  /**
+   * Other users share the directories of this cache, and may choose the results of its functions. Default: `false`, a
+   * directory of another user, or one that others may write to, is refused. What is made has the permissions that the umask
+   * leaves. Without a `secret` entries are JSON, and `codec: "auto"` is `"json"`: nothing else is decoded.
+   */
+  shared?: boolean | undefined;
+  /**
+   * Signs entries (HMAC-SHA-256); one that is not signed is a miss, and is replaced. At least 32 bytes, of a text in UTF-8.
+   * Of several the first signs and all are known: `[new, old]` for a while, then `new`. Who has it can sign; it is not
+   * written anywhere.
+   */
+  secret?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
 }
 
 type NameOf<Args> = keyof Args & string;
@@ -256,7 +268,7 @@ export interface CacheEvent {
   readonly version?: string | undefined;
   /** Canonical JSON. */
   readonly key?: string | undefined;
-  /** Of a miss: `"absent"`, `"expired"`, `"damaged"`, `"invalid"`, `"refresh"`, `"out files"` or `"other source"`; of an eviction: the limit; of a wait that is long: who computes. */
+  /** Of a miss: `"absent"`, `"expired"`, `"damaged"`, `"invalid"`, `"refresh"`, `"out files"`, `"other source"` or `"unsigned"` (also: a structured clone in a shared directory); of an eviction: the limit; of a wait that is long: who computes. */
   readonly reason?: string | undefined;
   /** Of the computation, in milliseconds. */
   readonly duration?: number | undefined;
@@ -446,7 +458,7 @@ export interface OpenPath {
 export interface Verified {
   /** Entries and kept files that were read. */
   readonly checked: number;
-  /** Where damaged ones are: files whose content is not what was written, or not that of their place. */
+  /** Where damaged ones are: files whose content is not what was written, not that of their place, or, with a `secret`, not signed. */
   readonly damaged: readonly string[];
   /** How many of these were removed: all with `fix`, else none. */
   readonly removed: number;

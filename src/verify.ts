@@ -1,6 +1,6 @@
 import { deserialize } from "node:v8";
 import { decompressed, partsOf, textOf } from "./entry/codecs.js";
-import { type DecodedEntry, decodeEntry } from "./entry/entry.js";
+import { type DecodedEntry, decodeEntry, isSealed } from "./entry/entry.js";
 import { transcodeTree } from "./entry/transcode.js";
 import { PermacacheError } from "./errors.js";
 import { codeOf } from "./files/io.js";
@@ -9,14 +9,17 @@ import { type Identity, parseIdentity } from "./identity.js";
 import { digestOf } from "./keyed-call.js";
 import { parseRecord } from "./out-files.js";
 import type { Content, Folder, Listed, Store } from "./stores/store.js";
+import type { Trust } from "./trust.js";
 import type { Verified, WorkProgress } from "./types.js";
 
 /**
- * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place.
+ * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place; in a cache
+ * with a secret also what is not signed.
  * @param fix whether that is removed
  */
 export async function verify(
   store: Store,
+  trust: Trust,
   fix: boolean,
   onProgress: ((progress: WorkProgress) => void) | undefined,
 ): Promise<Verified> {
@@ -26,14 +29,14 @@ export async function verify(
   let removed = 0;
   const damaged: string[] = [];
   for await (const { folder } of store.folders()) {
-    for (const group of folder.contents()) {
+    for await (const group of folder.contents()) {
       for (const content of group) {
-        const isWhole = await isWholeContent(store, folder, content);
+        const isWhole = await isWholeContent(store, trust, folder, content);
         if (isWhole !== undefined && content.kind !== "strange") checked++;
         if (isWhole === false) {
           damaged.push(content.location);
           if (fix) {
-            content.remove();
+            await content.remove();
             removed++;
           }
         }
@@ -51,7 +54,7 @@ export async function verify(
 async function countContents(store: Store): Promise<number> {
   let count = 0;
   for await (const { folder } of store.folders()) {
-    for (const group of folder.contents()) {
+    for await (const group of folder.contents()) {
       count += group.length;
       await turn();
     }
@@ -60,18 +63,23 @@ async function countContents(store: Store): Promise<number> {
 }
 
 /** `undefined` where it is gone. */
-async function isWholeContent(store: Store, folder: Folder, content: Content): Promise<boolean | undefined> {
+async function isWholeContent(
+  store: Store,
+  trust: Trust,
+  folder: Folder,
+  content: Content,
+): Promise<boolean | undefined> {
   if (content.kind === "strange") return false;
-  return content.kind === "kept" ? content.isWhole() : isWholeEntry(store, folder, content);
+  return content.kind === "kept" ? content.isWhole() : isWholeEntry(store, trust, folder, content);
 }
 
-function isWholeEntry(store: Store, folder: Folder, { digest, read }: Listed): boolean | undefined {
+function isWholeEntry(store: Store, trust: Trust, folder: Folder, { digest, read }: Listed): boolean | undefined {
   try {
     const bytes = read();
     const entry = bytes && decodeEntry(bytes);
-    if (!entry) return bytes && false;
+    if (!entry || (trust.seal && !isSealed(bytes, trust.seal))) return bytes && false;
     const isInPlace = identityIn(store, folder, entry.identity) && digestOf(entry.key).startsWith(digest);
-    return isInPlace !== undefined && isInPlace && isDecodable(entry);
+    return isInPlace !== undefined && isInPlace && isDecodable(entry, trust);
   } catch (error) {
     if (codeOf(error) === "EIO") return false; // the disk has lost it
     throw error;
@@ -85,10 +93,11 @@ export function identityIn(store: Store, folder: Folder, text: string): Identity
 }
 
 /** As far as that can be told without the classes that it needs, or the user's own codec. */
-function isDecodable(entry: DecodedEntry): boolean {
+function isDecodable(entry: DecodedEntry, { isOpen }: Trust): boolean {
   try {
     parseRecord(entry.record);
     if (entry.format === "own") return true;
+    if (entry.format === "clone" && isOpen) return true; // of another cache, which may know its signature; not for us to decode
     const plain = decompressed(entry, entry.payload);
     if (entry.format === "json") {
       JSON.parse(textOf(plain));

@@ -82,7 +82,8 @@ export class Archive {
     if (hash.digest("hex") !== sha256) throw refused(this.#file, member.name, "does not have the content of its name");
   }
 
-  async *entries(compress: false | Compression): AsyncGenerator<ArchivedEntry, void> {
+  /** @param isOpen the store takes no structured clone */
+  async *entries(compress: false | Compression, isOpen = false): AsyncGenerator<ArchivedEntry, void> {
     const members = [...this.#zip.members.values()].filter(({ name }) => name.startsWith("entries/"));
     members.sort((a, b) => (a.name < b.name ? -1 : 1));
     const folders = new Map<string, string>();
@@ -91,7 +92,7 @@ export class Archive {
       const [folder = "", shard = ""] = member.name.slice("entries/".length).split("-");
       let last = "";
       for await (const bytes of entriesIn(this.#file, member)) {
-        const found = this.#verified(member, bytes, compress);
+        const found = this.#verified(member, bytes, compress, isOpen);
         const { entry, digest } = found;
         if (!digest.startsWith(shard)) throw this.#refused(member, entry, "is not of the digest of its key");
         if (digest <= last) throw this.#refused(member, entry, "is there twice, or not in its place");
@@ -114,7 +115,7 @@ export class Archive {
     }
   }
 
-  #verified(member: Member, bytes: Buffer, compress: false | Compression): ArchivedEntry {
+  #verified(member: Member, bytes: Buffer, compress: false | Compression, isOpen: boolean): ArchivedEntry {
     const entry = decodeEntry(bytes);
     if (!entry) throw refused(this.#file, member.name, "has a damaged entry");
     const identity = parseIdentity(entry.identity);
@@ -126,7 +127,7 @@ export class Archive {
       }
       assertModest(entry, member);
       const record = this.#recordOf(entry);
-      return { entry, identity, digest: digestOf(entry.key), record, payload: local(entry, compress) };
+      return { entry, identity, digest: digestOf(entry.key), record, payload: local(entry, compress, isOpen) };
     } catch (error) {
       throw this.#refused(member, entry, `cannot be decoded (${(error as Error).message.replace(/\.$/, "")})`, error);
     }

@@ -1,14 +1,16 @@
 import { crc32 } from "node:zlib";
 import { COMPRESSIONS, FORMATS, type Payload } from "./codecs.js";
+import { type Seal, SIGNATURE_LENGTH } from "./seal.js";
 
 /**
  * The bytes of an entry. Numbers are little-endian.
  *
- *     entry       = magic checksum fixed texts lengths payload
+ *     entry       = magic checksum fixed texts lengths payload [signature]
  *     magic       = "pmcache" 0x01                     8 bytes; the last is the version of this grammar, which also
  *                                                      stands in the path of the entry (`=1`): another is a clean miss
  *     checksum    = uint32                             CRC-32 of all that follows
- *     fixed       = flags format compression zero      4 bytes; flags: 1 = the function was async
+ *     fixed       = flags format compression zero      4 bytes; flags: 1 = the function was async,
+ *                                                      2 = there is a signature
  *                   createdAt duration                 float64 each; ms since 1970 and ms of computation
  *                   source                             32 bytes: SHA-256 of the function's source, zero where unknown
  *                   identityLength keyLength           uint32 each; bytes
@@ -20,7 +22,11 @@ import { COMPRESSIONS, FORMATS, type Payload } from "./codecs.js";
  *                                                      is known of out files, as JSON, see out-files.ts
  *     lengths     = float64 * lengthsCount             see Payload
  *     payload     = see codecs.ts
+ *     signature   = 32 bytes                           HMAC-SHA-256, see seal.ts, of fixed texts lengths payload. Every
+ *                                                      field has a fixed length, or one that stands in `fixed` and is
+ *                                                      signed with it: no two entries are the same bytes to the HMAC
  *
+ * An older reader takes an entry with a signature for one of the wrong length: a miss.
  * The checksum is over everything, and identity and key are compared in full: damage, truncation, an entry that was
  * copied to another's place and two keys under one file name are all ordinary misses.
  */
@@ -43,6 +49,9 @@ const PAYLOAD_LENGTH = 80;
 const RECORD_LENGTH = 88;
 const TEXTS = 92;
 
+const ASYNC = 1;
+const SIGNED = 2;
+
 export interface EntryHeader extends Omit<Payload, "parts"> {
   /** Path, version and source digest of the function, see `identityText`. */
   readonly identity: string;
@@ -59,8 +68,11 @@ export interface EntryHeader extends Omit<Payload, "parts"> {
   readonly record: string;
 }
 
-/** The parts of an entry, ready to be written one after the other. */
-export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: Payload): Uint8Array[] {
+/**
+ * The parts of an entry, ready to be written one after the other.
+ * @param seal signs it; without one it bears no signature
+ */
+export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: Payload, seal?: Seal): Uint8Array[] {
   const identity = Buffer.from(header.identity);
   const key = Buffer.from(header.key);
   const codecName = Buffer.from(payload.codecName);
@@ -68,7 +80,7 @@ export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: P
   const texts = [identity, key, codecName, record];
   const head = Buffer.alloc(TEXTS + sum(texts.map((text) => text.length)) + 8 * payload.lengths.length);
   MAGIC.copy(head);
-  head[FLAGS] = header.async ? 1 : 0;
+  head[FLAGS] = (header.async ? ASYNC : 0) | (seal ? SIGNED : 0);
   head[FORMAT] = FORMATS.indexOf(payload.format);
   head[COMPRESSION] = COMPRESSIONS.indexOf(payload.compression);
   head.writeDoubleLE(header.createdAt, CREATED_AT);
@@ -83,10 +95,11 @@ export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: P
   let at = TEXTS;
   for (const text of texts) at += text.copy(head, at);
   for (const length of payload.lengths) at = head.writeDoubleLE(length, at);
+  const parts = seal ? [...payload.parts, seal.sign([head.subarray(FLAGS), ...payload.parts])] : payload.parts;
   let checksum = crc32(head.subarray(FLAGS));
-  for (const part of payload.parts) if (part.length > 0) checksum = crc32(part, checksum); // an empty one would give 0
+  for (const part of parts) if (part.length > 0) checksum = crc32(part, checksum); // an empty one would give 0
   head.writeUInt32LE(checksum, CHECKSUM);
-  return [head, ...payload.parts];
+  return [head, ...parts];
 }
 
 export interface DecodedEntry extends EntryHeader {
@@ -108,8 +121,9 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
   const count = entry.readUInt32LE(LENGTHS_COUNT);
   const recordEnd = codecNameEnd + entry.readUInt32LE(RECORD_LENGTH);
   const payloadStart = recordEnd + 8 * count;
-  if (payloadStart > entry.length || entry.length !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH))
-    return undefined;
+  const flags = entry[FLAGS]!;
+  const payloadEnd = (flags & SIGNED) === 0 ? entry.length : entry.length - SIGNATURE_LENGTH;
+  if (payloadStart > payloadEnd || payloadEnd !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH)) return undefined;
   if (crc32(entry.subarray(FLAGS)) !== entry.readUInt32LE(CHECKSUM)) return undefined;
   const format = FORMATS[entry[FORMAT]!];
   const compression = COMPRESSIONS[entry[COMPRESSION]!];
@@ -121,7 +135,7 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
     key: entry.toString("utf8", identityEnd, keyEnd),
     codecName: entry.toString("utf8", keyEnd, codecNameEnd),
     record: entry.toString("utf8", codecNameEnd, recordEnd),
-    async: entry[FLAGS] === 1,
+    async: (flags & ASYNC) !== 0,
     createdAt: entry.readDoubleLE(CREATED_AT),
     duration: entry.readDoubleLE(DURATION),
     source: sourceOf(entry),
@@ -129,8 +143,14 @@ export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
     compression,
     lengths,
     bytes: entry.length,
-    payload: entry.subarray(payloadStart),
+    payload: entry.subarray(payloadStart, payloadEnd),
   };
+}
+
+/** Whether an entry that is whole bears a signature of this seal. */
+export function isSealed(entry: Buffer, seal: Seal): boolean {
+  const end = entry.length - SIGNATURE_LENGTH;
+  return (entry[FLAGS]! & SIGNED) !== 0 && seal.verifies(entry.subarray(FLAGS, end), entry.subarray(end));
 }
 
 /** What tells an entry from an earlier one in its place, most likely; nothing is verified by it. */

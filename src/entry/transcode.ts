@@ -27,8 +27,11 @@ export function portable(entry: DecodedEntry): Payload {
   return { ...base, format, parts: [jsonOf(transcodeTree(root, "json"))] };
 }
 
-/** The payload of an entry that is portable, for the store of this machine. */
-export function local(entry: DecodedEntry, compression: false | Compression): Payload {
+/**
+ * The payload of an entry that is portable, for the store of this machine.
+ * @param isOpen that store takes no structured clone
+ */
+export function local(entry: DecodedEntry, compression: false | Compression, isOpen = false): Payload {
   const { format, codecName, lengths, payload } = entry;
   const base = { codecName, lengths: [] };
   if (format === "clone" || entry.compression || lengths.length > 0) throw new TypeError("It is not portable");
@@ -38,6 +41,7 @@ export function local(entry: DecodedEntry, compression: false | Compression): Pa
   if (format === "json" || !hasTags(root)) {
     return compressed({ ...base, format: "json", parts: [payload] }, compression);
   }
+  if (isOpen) return compressed({ ...base, format, parts: [jsonOf(transcodeTree(root, "json"))] }, compression);
   const tree = transcodeTree(root, "native");
   const parts = [serialize(tree.root), ...tree.blobs];
   return compressed({ ...base, format: "clone", lengths: parts.map((part) => part.length), parts }, compression);

@@ -15,6 +15,7 @@ import { basename, join } from "node:path";
 import { codeOf } from "./io.js";
 import type { Held, KeyLock } from "./key-lock.js";
 import { heldUntil, inFolder, namesIn, openLockFile, sweepLocks } from "./lock-file.js";
+import { type Permissions, PRIVATE } from "./permissions.js";
 
 /**
  * What is used of fs-native-extensions. On Linux its locks are those of an open file description (OFD), on macOS those of
@@ -62,17 +63,19 @@ const ATTEMPTS = 10;
 export class RangeLock implements KeyLock {
   readonly kind = "kernel";
   readonly #path: string;
+  readonly #permissions: Permissions;
   /** The one that is open. What was open before it was replaced lives on until its last key is released. */
   #file: LockFile | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, permissions = PRIVATE) {
     this.#path = join(folder, "=_locks");
+    this.#permissions = permissions;
   }
 
   tryLock(digest: string): Held | undefined {
     const offset = offsetOf(digest);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      this.#file ??= new LockFile(this.#path);
+      this.#file ??= new LockFile(this.#path, this.#permissions);
       const file = this.#file;
       try {
         const isMine = file.lock(offset);
@@ -122,8 +125,8 @@ class LockFile {
   /** Offsets. To the kernel a descriptor is no stranger to itself: it would grant a byte twice. */
   readonly held = new Set<number>();
 
-  constructor(path: string) {
-    this.fd = create(path);
+  constructor(path: string, permissions: Permissions) {
+    this.fd = create(path, permissions);
     this.stats = statsOf(this.fd);
   }
 
@@ -165,17 +168,19 @@ const LOCK_FILE = /^=_([0-9a-f]{40})\.flock$/;
 export class FileLock implements KeyLock {
   readonly kind = "kernel";
   readonly #folder: string;
+  readonly #permissions: Permissions;
   #isSwept = false;
 
-  constructor(folder: string) {
+  constructor(folder: string, permissions = PRIVATE) {
     this.#folder = folder;
+    this.#permissions = permissions;
   }
 
   tryLock(digest: string): Held | undefined {
     this.#sweep();
     const path = this.#pathOf(digest);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const fd = create(path);
+      const fd = create(path, this.#permissions);
       let isMine = false;
       try {
         if (!lock(fd, 0, 0)) return undefined;
@@ -234,8 +239,8 @@ function removeAndClose(path: string, fd: number): void {
   closeQuietly(fd);
 }
 
-function create(path: string): number {
-  return inFolder(path, () => openLockFile(path, constants.O_RDWR | constants.O_CREAT));
+function create(path: string, permissions: Permissions): number {
+  return inFolder(path, permissions, () => openLockFile(path, constants.O_RDWR | constants.O_CREAT, permissions.file));
 }
 
 function statsOf(fd: number): BigIntStats {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { FileLock, loadAddon, RangeLock } from "./kernel-lock.js";
+import { type Permissions, PRIVATE } from "./permissions.js";
 import { PortableLock } from "./portable-lock.js";
 
 /**
@@ -31,20 +32,26 @@ export interface Held {
 const locks = new Map<string, KeyLock>();
 
 /**
- * The lock for the keys of one folder; the same object for the same folder. Kernel locks where the optional addon loads,
+ * The lock for the keys of one folder; the same object for the same folder and permissions of what it makes there. Kernel locks where the optional addon loads,
  * else the portable ones. The two do not exclude each other.
  */
-export function keyLockIn(folder: string): KeyLock {
+export function keyLockIn(folder: string, permissions = PRIVATE): KeyLock {
   const path = resolve(folder);
-  let lock = locks.get(path);
+  const name = `${permissions.file} ${path}`;
+  let lock = locks.get(name);
   if (!lock) {
-    lock = newLock(path);
-    locks.set(path, lock);
+    lock = newLock(path, permissions);
+    locks.set(name, lock);
   }
   return lock;
 }
 
-function newLock(folder: string): KeyLock {
-  if (!loadAddon()) return new PortableLock(folder);
-  return process.platform === "darwin" ? new FileLock(folder) : new RangeLock(folder);
+/** Which kind is in force in this process. */
+export function lockKind(): KeyLock["kind"] {
+  return loadAddon() ? "kernel" : "portable";
+}
+
+function newLock(folder: string, permissions: Permissions): KeyLock {
+  if (lockKind() === "portable") return new PortableLock(folder, permissions);
+  return process.platform === "darwin" ? new FileLock(folder, permissions) : new RangeLock(folder, permissions);
 }

@@ -2,25 +2,26 @@ import { constants, mkdirSync, openSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf } from "./io.js";
 import type { Held, KeyLock } from "./key-lock.js";
+import type { Permissions } from "./permissions.js";
 
 /** What the implementations of the key lock share: a file that is locked, in a folder that may go away at any time. */
 
 /** No link in its place is followed (but on Windows), and no pipe holds us up. */
 const SAFELY = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-/** @param flags what `open` is to do, besides */
-export function openLockFile(path: string, flags: number): number {
-  return openSync(path, flags | SAFELY, 0o600);
+/** @param flags what `open` is to do, besides. @param mode of a file that is made */
+export function openLockFile(path: string, flags: number, mode?: number): number {
+  return openSync(path, flags | SAFELY, mode);
 }
 
 /** Makes the folder of the file where that is missing, and runs the action again. */
-export function inFolder<T>(path: string, action: () => T): T {
+export function inFolder<T>(path: string, permissions: Permissions, action: () => T): T {
   for (let attempt = 1; ; attempt++) {
     try {
       return action();
     } catch (error) {
       if (codeOf(error) !== "ENOENT" || attempt > 3) throw error;
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      mkdirSync(dirname(path), { recursive: true, mode: permissions.folder });
     }
   }
 }

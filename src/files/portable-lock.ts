@@ -5,6 +5,7 @@ import { codeOf } from "./io.js";
 import type { Held, KeyLock } from "./key-lock.js";
 import { heldUntil, inFolder, openLockFile, sweepLocks } from "./lock-file.js";
 import { isOwnerAlive, nameOf, newOwnerText, OWNER_SIZE, parseOwner } from "./lock-owner.js";
+import { type Permissions, PRIVATE } from "./permissions.js";
 
 const LOCK_FILE = /^=_([0-9a-f]{40})\.lock$/;
 
@@ -24,10 +25,12 @@ const MOMENT = 2_000;
 export class PortableLock implements KeyLock {
   readonly kind = "portable";
   readonly #folder: string;
+  readonly #permissions: Permissions;
   #isSwept = false;
 
-  constructor(folder: string) {
+  constructor(folder: string, permissions = PRIVATE) {
     this.#folder = folder;
+    this.#permissions = permissions;
   }
 
   tryLock(digest: string): Held | undefined {
@@ -35,7 +38,7 @@ export class PortableLock implements KeyLock {
     const path = this.#pathOf(digest);
     for (let attempt = 0; attempt < 3; attempt++) {
       const owner = newOwnerText();
-      if (create(path, owner)) return hold({ path, owner });
+      if (create(path, owner, this.#permissions)) return hold({ path, owner });
       if (!removeIfAbandoned(path)) return undefined;
     }
     return undefined;
@@ -111,9 +114,9 @@ function free(lock: Lock): void {
 }
 
 /** @returns whether the file is new, and so the lock ours */
-function create(path: string, owner: string): boolean {
+function create(path: string, owner: string, permissions: Permissions): boolean {
   try {
-    inFolder(path, () => {
+    inFolder(path, permissions, () => {
       lockfile().lockSync(path);
       write(path, owner);
     });

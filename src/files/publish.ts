@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { type Flow, wait } from "../flow.js";
 import { codeOf, type Io } from "./io.js";
 import { pause } from "./pause.js";
+import { PRIVATE } from "./permissions.js";
 
 const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0);
 
@@ -12,6 +13,7 @@ const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | (const
  * @param isReady asked when all is written, at the last moment: whether the target may be taken. It makes the folder of
  *   the target; where that goes away at once, it is asked again.
  * @param isDurable it is on the disk before it is visible (fsync)
+ * @param mode permissions of the file, before the umask takes of them
  * @returns whether it was published
  * @throws the system's error; no temporary file is left
  */
@@ -22,10 +24,11 @@ export function* publish(
   io: Io,
   isReady: () => boolean,
   isDurable = false,
+  mode = PRIVATE.file,
 ): Flow<boolean> {
   let published = false;
   try {
-    yield* writeNew(temporary, parts, io, isDurable);
+    yield* writeNew(temporary, parts, io, isDurable, mode);
     for (let attempt = 1; !published && isReady(); attempt++) {
       if (attempt > 2) throw new Error(`${temporary} was removed by another program`);
       published = yield* renameInto(temporary, target, io);
@@ -36,8 +39,8 @@ export function* publish(
   }
 }
 
-function* writeNew(path: string, parts: readonly Uint8Array[], io: Io, isDurable: boolean): Flow<void> {
-  const fd = yield* wait(io.open(path, FLAGS, 0o600));
+function* writeNew(path: string, parts: readonly Uint8Array[], io: Io, isDurable: boolean, mode: number): Flow<void> {
+  const fd = yield* wait(io.open(path, FLAGS, mode));
   try {
     let total = 0;
     for (const part of parts) {

@@ -4,7 +4,7 @@ import { type Flow, wait } from "../flow.js";
 import { isSameStamp, type Stamp, stampOf } from "./fingerprint.js";
 import type { Io } from "./io.js";
 import { discard, renameInto } from "./publish.js";
-import { isOrphan, temporaryName } from "./temporary.js";
+import { isOrphan, sweep, temporaryName } from "./temporary.js";
 
 /** Beside the target: that may be on a file system of its own. */
 const TEMPORARY = ".permacache-";
@@ -37,7 +37,22 @@ export function* restoreFile(
 ): Flow<Stamp | undefined | false> {
   const folder = dirname(target);
   yield* wait(io.mkdir(folder));
-  const temporary = temporaryBeside(target);
+  sweepOnce(folder);
+  return yield* copyInto(source, seen, target, temporaryBeside(target), mode, io);
+}
+
+/**
+ * The same for a target in a folder that is there.
+ * @param temporary a path for a new file on the file system of the target
+ */
+export function* copyInto(
+  source: string,
+  seen: Stamp,
+  target: string,
+  temporary: string,
+  mode: number,
+  io: Io,
+): Flow<Stamp | undefined | false> {
   let isDone = false;
   try {
     yield* wait(io.copy(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE));
@@ -48,10 +63,20 @@ export function* restoreFile(
       return false;
     }
     isDone = yield* renameInto(temporary, target, io);
-    if (!isDone) throw new Error(`${folder} was removed while a file was restored to it`);
+    if (!isDone) throw new Error(`${dirname(target)} was removed while a file was copied to it`);
     const written = yield* stampOf(target, io);
     return typeof written === "object" && written.ino === copy.ino ? written : undefined;
   } finally {
     if (!isDone) yield* discard(temporary, io);
   }
+}
+
+/** By this process. */
+const swept = new Set<string>();
+
+/** Before the first file is restored to a folder: what killed processes left behind there. */
+function sweepOnce(folder: string): void {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  sweep(folder, TEMPORARY);
 }

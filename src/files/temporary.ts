@@ -34,15 +34,21 @@ export function temporaryName(): string {
   return `${whereabouts()}-${process.pid}-${randomName()}`;
 }
 
+const NAME = /^[0-9a-f]{12}-\d+-[0-9a-f]{32}$/;
+
 /** An owner elsewhere cannot be asked whether it lives; what is untouched for so long has none. In ms. */
 const ABANDONED = 24 * 60 * 60 * 1000;
 
-/** Removes the temporary files and folders in a folder that have no owner any more. Never throws. */
-export function sweep(temporaries: string): void {
+/**
+ * Removes the temporary files and folders in a folder that have no owner any more. Never throws.
+ * @param prefix in front of their names, where the folder holds other things too: those are left alone
+ */
+export function sweep(temporaries: string, prefix?: string): void {
   for (const name of list(temporaries)) {
+    if (prefix !== undefined && !(name.startsWith(prefix) && NAME.test(name.slice(prefix.length)))) continue;
     const path = join(temporaries, name);
     try {
-      if (isOrphan(name, path)) rmSync(path, { recursive: true, force: true });
+      if (isOrphan(name.slice(prefix?.length ?? 0), path)) rmSync(path, { recursive: true, force: true });
     } catch {
       // Somebody else was quicker, or it is not ours to remove.
     }

@@ -17,7 +17,9 @@ import { basename, dirname, join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
-import { type Held, keyLockIn } from "../files/key-lock.js";
+import { type Held, keyLockIn, lockKind } from "../files/key-lock.js";
+import { assertOwn } from "../files/ownership.js";
+import { lessUmask, type Permissions, PRIVATE, SHARED } from "../files/permissions.js";
 import { publish } from "../files/publish.js";
 import { readFile } from "../files/read-file.js";
 import { isBeingWritten } from "../files/restore-file.js";
@@ -62,6 +64,13 @@ import type {
   StoredFolder,
 } from "./store.js";
 
+export interface FileStoreOptions {
+  /** Others may use it, too: what is made is not private, and whose the directory is does not matter. Default: `false`. */
+  readonly isShared?: boolean | undefined;
+  /** Throws where the directory is not to be trusted; asked before it is first used, also of a shared one. */
+  readonly assertUsable?: (() => void) | undefined;
+}
+
 /**
  * Entries as files:
  *
@@ -70,11 +79,13 @@ import type {
  *     <dir>/a/b/=1/3f/b_12_<20 hex digits>.entry     the same with a name for people, see readable-name.ts
  *     <dir>/a/b/=1=v2/...                            the same path, version "2"
  *     <dir>/=_ledger                                 for retention, see ledger.ts
+ *     <dir>/=_locks, <dir>/a/b/=1/=_locks            of out paths, of keys, see key-lock.ts
  *     <dir>/=_tmp/<where>-<pid>-<random>             being written, or being deleted
  *     <dir>/a/b/=1/=kept/...                         contents of out files, see kept-contents.ts
  *
- * Directories are private to the user. Below `<dir>`, which is resolved once, no symbolic link is followed. The process
- * gets along with folders that others remove at any time, up to `<dir>` itself: what is gone is made again.
+ * Directories are private to the user, and others' are not used, unless the store is shared. Below `<dir>`, which is
+ * resolved once, no symbolic link is followed. The process gets along with folders that others remove at any time, up to
+ * `<dir>` itself: what is gone is made again.
  */
 export class FileStore implements Store {
   readonly sync = true;
@@ -83,22 +94,19 @@ export class FileStore implements Store {
   /** By its names: a folder that is found tells no more. */
   readonly #byNames = new Map<string, FileFolder>();
 
-  private constructor(dir: string, assertUsable?: () => void) {
-    this.#root = new Root(dir, assertUsable);
+  private constructor(dir: string, options: FileStoreOptions) {
+    this.#root = new Root(dir, options);
   }
 
   static readonly #stores = new Map<string, FileStore>();
 
-  /**
-   * The store in a directory; the same object for the same directory. Makes nothing.
-   * @param assertUsable throws where the directory is not to be trusted; asked before it is first used
-   */
-  static at(dir: string, assertUsable?: () => void): FileStore {
+  /** The store in a directory; the same object for the same directory and the same rules. Makes nothing. */
+  static at(dir: string, options: FileStoreOptions = {}): FileStore {
     const path = resolve(dir);
-    const name = `${assertUsable ? "checked" : "trusted"} ${path}`;
+    const name = `${options.isShared ? "shared" : "own"} ${options.assertUsable ? "checked" : "unchecked"} ${path}`;
     let store = FileStore.#stores.get(name);
     if (!store) {
-      store = new FileStore(path, assertUsable);
+      store = new FileStore(path, options);
       FileStore.#stores.set(name, store);
     }
     return store;
@@ -106,6 +114,10 @@ export class FileStore implements Store {
 
   get directory(): string {
     return this.#root.given;
+  }
+
+  get lock(): string {
+    return lockKind();
   }
 
   folder(identity: Identity): Folder {
@@ -166,9 +178,6 @@ export class FileStore implements Store {
 /** Entries removed before others have their turn. */
 const AT_ONCE = 256;
 
-/** Private to the user. */
-const PRIVATE = { mode: 0o700 } as const;
-
 /** For backup programs, see https://bford.info/cachedir/ */
 const CACHE_TAG =
   "Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache of permacache: it can be recomputed.\n";
@@ -182,29 +191,40 @@ class Root {
   #swept = false;
 
   readonly ledger: Ledger;
+  readonly permissions: Permissions;
+  readonly #options: FileStoreOptions;
 
   constructor(
     readonly given: string,
-    private readonly assertUsable?: () => void,
+    options: FileStoreOptions,
   ) {
-    this.ledger = new Ledger(join(given, LEDGER));
+    this.#options = options;
+    this.permissions = options.isShared ? SHARED : PRIVATE;
+    this.ledger = new Ledger(join(given, LEDGER), this.permissions.file);
+  }
+
+  /** @returns the directory without links on the way to it. @throws StoreError where it is not to be trusted */
+  #resolved(): string {
+    this.#options.assertUsable?.();
+    const real = this.#real ?? realpathSync(this.given);
+    if (!this.#options.isShared) assertOwn(real);
+    return real;
   }
 
   /** The directory without links on the way to it; `undefined` while it is not there. */
   get(): string | undefined {
     if (this.#real === undefined) {
-      this.assertUsable?.();
-      if (isThere(this.given)) this.#real = realpathSync(this.given);
+      if (isThere(this.given)) this.#real = this.#resolved();
+      else this.#options.assertUsable?.();
     }
     return this.#real;
   }
 
   make(): string {
-    const first = mkdirSync(this.#real ?? this.given, { ...PRIVATE, recursive: true });
-    this.assertUsable?.(); // somebody may have been quicker
-    this.#real ??= realpathSync(this.given);
+    const first = mkdirSync(this.#real ?? this.given, { mode: this.permissions.folder, recursive: true });
+    this.#real = this.#resolved(); // somebody may have been quicker
     // Never into a directory that holds something else: backups would skip that, too.
-    if (first !== undefined || readdirSync(this.#real).length === 0) tag(this.#real);
+    if (first !== undefined || readdirSync(this.#real).length === 0) tag(this.#real, this.permissions.file);
     return this.#real;
   }
 
@@ -295,12 +315,22 @@ class Root {
     return true;
   }
 
+  /** @throws StoreError where there is a link or a file in its place */
+  makeFolder(folder: string): void {
+    try {
+      mkdirSync(folder, { mode: this.permissions.folder });
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      isFolder(folder);
+    }
+  }
+
   /** A path for a new temporary file or folder. The first time, what dead owners left behind is removed. */
   temporary(): string {
     const folder = join(this.#real!, TEMPORARIES);
     if (!isFolder(folder)) {
       this.make();
-      makeFolder(folder);
+      this.makeFolder(folder);
     }
     if (!this.#swept) {
       this.#swept = true;
@@ -321,9 +351,9 @@ function isThere(directory: string): boolean {
 
 const TAG_FILE = "CACHEDIR.TAG";
 
-function tag(directory: string): void {
+function tag(directory: string, mode: number): void {
   try {
-    writeFileSync(join(directory, TAG_FILE), CACHE_TAG, { flag: "wx", mode: 0o600 });
+    writeFileSync(join(directory, TAG_FILE), CACHE_TAG, { flag: "wx", mode });
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error; // another process was quicker
   }
@@ -331,10 +361,8 @@ function tag(directory: string): void {
 
 function isTagged(directory: string): boolean {
   const file = join(directory, TAG_FILE);
-  return (
-    (lstatSync(file, { throwIfNoEntry: false })?.size ?? 0) === CACHE_TAG.length &&
-    readFileSync(file, "utf8") === CACHE_TAG
-  );
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  return stats?.isFile() === true && stats.size === CACHE_TAG.length && readFileSync(file, "utf8") === CACHE_TAG;
 }
 
 /** Whether a directory that holds these is that of a store. */
@@ -347,16 +375,6 @@ function isStore(entries: readonly Dirent[]): boolean {
 /** `=_` begins no escape in the name of a path. */
 const TEMPORARIES = "=_tmp";
 const LEDGER = "=_ledger";
-
-/** @throws StoreError where there is a link or a file in its place */
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, PRIVATE);
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-    isFolder(folder);
-  }
-}
 
 /** Whether no part of the way to a file is a link, or missing. */
 function leadsThroughFolders(root: string, name: string): boolean {
@@ -458,13 +476,13 @@ class FileFolder implements Folder {
 
   mark(): Mark {
     for (let attempt = 1; ; attempt++) {
-      const mark = this.#now();
+      const mark = this.#has() ? this.#now() : undefined;
       if (mark !== undefined) return mark;
       if (attempt === 10) throw new StoreError(`${this.#path} vanishes whenever it is made.`);
       let folder = this.#root.make();
       for (const name of this.#names) {
         folder = join(folder, name);
-        makeFolder(folder);
+        this.#root.makeFolder(folder);
       }
     }
   }
@@ -488,11 +506,21 @@ class FileFolder implements Folder {
 
   tryLock(digest: string): Held | undefined {
     this.mark(); // makes the folder
-    return keyLockIn(this.#path!).tryLock(digest);
+    return keyLockIn(this.#path!, this.#root.permissions).tryLock(digest);
   }
 
   lockHolder(digest: string): string | undefined {
-    return this.#has() ? keyLockIn(this.#path!).holder(digest) : undefined;
+    return this.#has() ? keyLockIn(this.#path!, this.#root.permissions).holder(digest) : undefined;
+  }
+
+  tryLockPath(digest: string, makes: boolean): Held | undefined {
+    const root = makes ? this.#root.make() : this.#root.get();
+    return root === undefined ? { release() {} } : keyLockIn(root, this.#root.permissions).tryLock(digest);
+  }
+
+  pathHolder(digest: string): string | undefined {
+    const root = this.#root.get();
+    return root === undefined ? undefined : keyLockIn(root, this.#root.permissions).holder(digest);
   }
 
   *publish(digest: string, parts: readonly Uint8Array[], mark: Mark, how: Publishing): Flow<boolean> {
@@ -504,7 +532,8 @@ class FileFolder implements Folder {
     const target = `${this.#path}/${name}`;
     const shard = digest.slice(0, 2);
     const isReady = () => isWanted() && (this.#has(shard) || this.#makeShard(shard));
-    const write = (io: Io) => publish(target, this.#root.temporary(), parts, io, isReady, isDurable);
+    const mode = this.#root.permissions.file;
+    const write = (io: Io) => publish(target, this.#root.temporary(), parts, io, isReady, isDurable, mode);
     const size = parts.reduce((total, part) => total + part.length, 0);
     let io = async && size > SMALL ? asyncIo : syncIo;
     for (let attempt = 1; ; attempt++) {
@@ -537,7 +566,7 @@ class FileFolder implements Folder {
   /** False where the folder is gone. */
   #makeShard(shard: string): boolean {
     try {
-      mkdirSync(join(this.#path!, shard), PRIVATE);
+      mkdirSync(join(this.#path!, shard), { mode: this.#root.permissions.folder });
     } catch (error) {
       if (codeOf(error) === "ENOENT") return false;
       if (codeOf(error) !== "EEXIST") throw error;
@@ -547,7 +576,7 @@ class FileFolder implements Folder {
 
   remove(digest: string, readable?: ReadableName): boolean {
     if (!this.#has()) return false;
-    noteRemoval(this.#path!, digest); // first: what is published from now on was begun before
+    noteRemoval(this.#path!, digest, this.#root.permissions.file); // first: what is published from now on was begun before
     if (!this.#has(digest.slice(0, 2))) return false;
     const removed = this.#namesOf(digest, readable).filter((name) => this.#unlink(name));
     if (removed.length > 0) this.dropKept(digest, []);
@@ -636,8 +665,11 @@ class FileFolder implements Folder {
   *keep(digest: string, file: SeenFile, async: boolean): Flow<void> {
     const shard = digest.slice(0, 2);
     if (!this.#has(shard) && !this.#makeShard(shard)) throw new StoreError(`${this.location} was cleared meanwhile`);
-    for (const name of [KEPT_FOLDER, join(KEPT_FOLDER, file.sha256.slice(0, 2))]) makeFolder(join(this.#path!, name));
-    yield* keepContent(this.#path!, this.#fileOf(digest), file, ioFor(async));
+    for (const name of [KEPT_FOLDER, join(KEPT_FOLDER, file.sha256.slice(0, 2))])
+      this.#root.makeFolder(join(this.#path!, name));
+    const mode = lessUmask(this.#root.permissions.file);
+    const newTemporary = () => this.#root.temporary();
+    yield* keepContent(this.#path!, this.#fileOf(digest), file, newTemporary, mode, ioFor(async));
     this.#kept.set(digest, (this.#kept.get(digest) ?? 0) + file.stamp.size);
   }
 

@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { StoreError } from "../errors.js";
 import { digestOf, stampOf } from "../files/fingerprint.js";
 import { asyncIo, codeOf, type Io } from "../files/io.js";
-import { restoreFile } from "../files/restore-file.js";
+import { copyInto } from "../files/restore-file.js";
 import { type Flow, run } from "../flow.js";
 import type { SeenFile } from "./store.js";
 
@@ -19,9 +19,6 @@ import type { SeenFile } from "./store.js";
  */
 export const KEPT_FOLDER = "=kept";
 const KEPT = ".kept";
-
-/** Read and write for the user: the mode of the original stands in the record. */
-const MODE = 0o600;
 
 /** The path of a content, for the entry in this file. */
 export function keptFileOf(entryFile: string, sha256: string): string {
@@ -39,13 +36,24 @@ function contentFileOf(folder: string, sha256: string): string {
   return `${folder}/${KEPT_FOLDER}/${sha256.slice(0, 2)}/${sha256.slice(2)}`;
 }
 
-/** @throws StoreError where the file has changed */
-export function* keepContent(folder: string, entryFile: string, file: SeenFile, io: Io): Flow<void> {
+/**
+ * @param newTemporary a path for a new file, where what killed processes left behind is swept
+ * @param mode of the copy: that of the original stands in the record
+ * @throws StoreError where the file has changed
+ */
+export function* keepContent(
+  folder: string,
+  entryFile: string,
+  file: SeenFile,
+  newTemporary: () => string,
+  mode: number,
+  io: Io,
+): Flow<void> {
   const content = contentFileOf(folder, file.sha256);
   const own = keptFileOf(entryFile, file.sha256);
   // Looked at each time it is used again, so that a damaged one heals.
-  if (!(yield* isWhole(content, file, io))) yield* copy(file, content, io);
-  if (!link(content, own)) yield* copy(file, own, io);
+  if (!(yield* isWhole(content, file, io))) yield* copy(file, content, newTemporary(), mode, io);
+  if (!link(content, own)) yield* copy(file, own, newTemporary(), mode, io);
 }
 
 function* isWhole(content: string, { sha256, stamp }: SeenFile, io: Io): Flow<boolean> {
@@ -53,8 +61,8 @@ function* isWhole(content: string, { sha256, stamp }: SeenFile, io: Io): Flow<bo
   return typeof found === "object" && found.size === stamp.size && (yield* digestOf(content, io)) === sha256;
 }
 
-function* copy({ path, stamp }: SeenFile, target: string, io: Io): Flow<void> {
-  if ((yield* restoreFile(path, stamp, target, MODE, io)) === false) {
+function* copy({ path, stamp }: SeenFile, target: string, temporary: string, mode: number, io: Io): Flow<void> {
+  if ((yield* copyInto(path, stamp, target, temporary, mode, io)) === false) {
     throw new StoreError(`${path} changed while its content was kept`);
   }
 }

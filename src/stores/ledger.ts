@@ -20,13 +20,16 @@ import type { Evicted } from "./store.js";
  */
 export class Ledger {
   readonly #path: string;
+  readonly #mode: number;
   readonly index = new Index();
   /** What of which file was read. */
   #ino = 0;
   #read = 0;
 
-  constructor(path: string) {
+  /** @param mode permissions of the file, before the umask takes of them */
+  constructor(path: string, mode: number) {
     this.#path = path;
+    this.#mode = mode;
   }
 
   /** Appends a line, where there is a ledger. */
@@ -104,7 +107,7 @@ export class Ledger {
       text += `${written(name, { bytes, createdAt, usedAt: createdAt })}\n`;
     }
     for (const [name, { usedAt }] of used) text += `u ${name} ${usedAt}\n`;
-    writeFileSync(temporary, text, { flag: "wx", mode: 0o600 });
+    writeFileSync(temporary, text, { flag: "wx", mode: this.#mode });
     renameSync(temporary, this.#path);
   }
 }

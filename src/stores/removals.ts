@@ -1,4 +1,4 @@
-import { closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, lstatSync, openSync, readFileSync, rmSync, type Stats, writeSync } from "node:fs";
 import { codeOf } from "../files/io.js";
 
 /**
@@ -10,32 +10,43 @@ const FILE = "=_removed";
 /** Bytes; a file this long is begun anew, and computations that run then store nothing. */
 const LONGEST = 64 * 1024;
 
-export function noteRemoval(folder: string, digest: string): void {
+/** How a file begins that is not the first. */
+const AGAIN = "again\n";
+
+/** @param mode permissions of the file, before the umask takes of them */
+export function noteRemoval(folder: string, digest: string, mode: number): void {
   const path = `${folder}/${FILE}`;
-  if ((lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > LONGEST) unlinkSync(path);
+  const isFull = (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > LONGEST;
+  if (isFull) rmSync(path, { force: true });
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-  const fd = openSync(path, flags, 0o600);
+  const fd = openSync(path, flags, mode);
   try {
-    writeSync(fd, `${digest}\n`);
+    writeSync(fd, `${isFull ? AGAIN : ""}${digest}\n`);
   } finally {
     closeSync(fd);
   }
 }
 
-/** The state of the file, to be compared later: `<inode> <size>`; `""` where there is none. */
+/** The state of the file, to be compared later: `<file> <size>`; `""` where there is none. */
 export function removalsIn(folder: string): string {
   const stats = lstatSync(`${folder}/${FILE}`, { throwIfNoEntry: false });
-  return stats ? `${stats.ino} ${stats.size}` : "";
+  return stats ? `${fileOf(stats)} ${stats.size}` : "";
+}
+
+/** The inode alone would not do: file systems give a freed one to the next file. */
+function fileOf({ ino, birthtimeMs }: Stats): string {
+  return `${ino}-${birthtimeMs}`;
 }
 
 /** Whether a key was removed since the file was in that state, or that cannot be told. */
 export function wasRemoved(folder: string, digest: string, since: string): boolean {
   if (removalsIn(folder) === since) return false;
-  const [ino, size = "0"] = since.split(" ");
+  const [file, size = "0"] = since.split(" ");
   try {
     const text = readFileSync(`${folder}/${FILE}`, { encoding: "utf8", flag: READ as never });
-    const isSame = since === "" || ino === removalsIn(folder).split(" ")[0];
-    return !isSame || text.slice(Number(size)).includes(digest);
+    const isFirst = since === "" && !text.startsWith(AGAIN);
+    const isSame = file === removalsIn(folder).split(" ")[0] && text.length >= Number(size);
+    return !(isFirst || isSame) || text.slice(Number(size)).includes(digest);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return true; // begun anew
     throw error;

@@ -15,10 +15,12 @@ export interface Store {
   readonly sync: boolean;
   /** Where it is, for messages. */
   readonly directory: string;
+  /** How its keys are locked, for people. Costs some milliseconds the first time. */
+  readonly lock: string;
   /** The entries of one function; always the same object for one identity. Makes nothing on disk. */
   folder(identity: Identity): Folder;
   /** Whether there is such a store. */
-  exists(): boolean;
+  exists(): Awaitable<boolean>;
   /** The folders that are there, of a path or of all, in the order of the paths; those of one path one after the other. Makes nothing. */
   folders(path?: string): AsyncIterable<StoredFolder>;
   /** Removes the entries beyond the limits, of all paths, by a look at every entry. @param onProgress told before the first and after each */
@@ -36,6 +38,10 @@ export interface StoredFolder {
   readonly folder: Folder;
 }
 
+/** No promise where the store is sync. */
+type Awaitable<T> = T | Promise<T>;
+type Each<T> = Iterable<T> | AsyncIterable<T>;
+
 /** The entries of one function. Digests are 40 lower-case hex digits. Operations throw what the system throws. */
 export interface Folder {
   /** For messages: of the store, and of the folder in it. */
@@ -46,9 +52,9 @@ export interface Folder {
    * @param async whether the caller can take a promise
    * @param readable its name for people, under which it may stand as well
    */
-  read(digest: string, async: boolean, readable?: ReadableName): Buffer | undefined | Promise<Buffer | undefined>;
+  read(digest: string, async: boolean, readable?: ReadableName): Awaitable<Buffer | undefined>;
   /** To be taken before a computation begins. Makes the folder where it is missing. */
-  mark(): Mark;
+  mark(): Awaitable<Mark>;
   /**
    * Makes the entry visible, whole or not at all, in the place of an older one.
    * @returns false where it is not wanted any more, or it was removed, or the folder cleared, after the mark was taken:
@@ -59,20 +65,27 @@ export interface Folder {
    * Tries once to lock a key against the other processes that use the store.
    * @returns `undefined` where somebody else holds it
    */
-  tryLock(digest: string): Held | undefined | Promise<Held | undefined>;
+  tryLock(digest: string): Awaitable<Held | undefined>;
   /** Who holds a key, for people, where that can be told. */
   lockHolder(digest: string): string | undefined;
+  /**
+   * Likewise for the path of an out file, whatever function of the store writes to it.
+   * @param digest of the path
+   * @param makes whether what is missing of the store is made; without it there is nobody to be locked out
+   */
+  tryLockPath(digest: string, makes: boolean): Held | undefined | Promise<Held | undefined>;
+  pathHolder(digest: string): string | undefined;
   /** With the contents that are kept for it. @returns whether there was an entry */
-  remove(digest: string, readable?: ReadableName): boolean;
+  remove(digest: string, readable?: ReadableName): Awaitable<boolean>;
   /**
    * Keeps a copy of a file's content for an entry, until that is removed; equal contents are kept once.
    * @throws where the file is not any more as it was when it was seen, or cannot be kept
    */
   keep(digest: string, file: SeenFile, async: boolean): Flow<void>;
-  /** Where a content kept for an entry is, if it is. */
-  keptFile(digest: string, sha256: string): string;
+  /** The path of a file with a content kept for an entry, if it is kept. */
+  keptFile(digest: string, sha256: string): Awaitable<string>;
   /** Drops the contents kept for an entry, except these. */
-  dropKept(digest: string, except: readonly string[]): void;
+  dropKept(digest: string, except: readonly string[]): Awaitable<void>;
   /** Removes all entries at once, before it first yields. @returns how many there were */
   clear(async: boolean): Flow<number>;
   /** Whether the entry is there under another source of the same function and version. Costs a look at a folder. */
@@ -85,15 +98,15 @@ export interface Folder {
    * Removes the entries beyond the limits, of all versions of the path and of the whole store. Made to be called after each
    * write: the cost does not grow with the number of entries.
    */
-  retain(own: RetentionLimits, whole: SizeLimits): Evicted[];
+  retain(own: RetentionLimits, whole: SizeLimits): Awaitable<Evicted[]>;
   /** Likewise, by a look at every entry. */
-  prune(own: RetentionLimits, whole: SizeLimits): Evicted[];
+  prune(own: RetentionLimits, whole: SizeLimits): Awaitable<Evicted[]>;
   /** One group of entries after the other, by the first two digits of their digests, in that order; inside a group in none. What comes and goes meanwhile may or may not be seen. */
-  list(): Iterable<readonly Listed[]>;
+  list(): Each<readonly Listed[]>;
   /** Number and size of the entries, and of what is kept for them, without reading any: one group after the other, to be added up. */
-  sizes(): Iterable<FolderSize>;
+  sizes(): Each<FolderSize>;
   /** All that there is in the folder, also what does not belong there, as `list` gives entries. For verification. */
-  contents(): Iterable<readonly Content[]>;
+  contents(): Each<readonly Content[]>;
 }
 
 export interface FolderSize {
@@ -107,7 +120,7 @@ export interface FolderSize {
 export type Content = {
   /** For messages. */
   readonly location: string;
-  remove(): void;
+  remove(): Awaitable<void>;
 } & (
   | ({ readonly kind: "entry" } & Listed)
   | {
@@ -148,7 +161,7 @@ export interface Evicted {
 export interface Listed {
   /** The digest, as far as the name of the entry tells. */
   readonly digest: string;
-  /** As `Folder.read`, without a promise. */
+  /** As `Folder.read`, without a promise: an engine that is far away has it already. */
   read(): Buffer | undefined;
 }
 
