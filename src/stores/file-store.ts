@@ -120,7 +120,7 @@ export class FileStore implements Store {
     return lockKind();
   }
 
-  folder(identity: Identity): Folder {
+  folder(identity: Identity): FileFolder {
     const text = identityText(identity);
     let folder = this.#folders.get(text);
     if (!folder) {
@@ -399,7 +399,7 @@ function isFolder(folder: string): boolean {
   return stats !== undefined;
 }
 
-class FileFolder implements Folder {
+export class FileFolder implements Folder {
   readonly #root: Root;
   readonly #names: readonly string[];
   /** How often this process cleared the folder: one made anew may get the inode and the time of the old one. */
