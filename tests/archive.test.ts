@@ -574,7 +574,7 @@ test("a directory that may not be written keeps the archive that is there", asyn
     `const [{ exportTo, importFrom }, { FileStore }] = await Promise.all([import("${project}/src/archive.ts"), import("${project}/src/stores/file-store.ts")]);
     if (process.getuid() === 0) process.setuid(1000); // root may write anywhere
     for (const work of [
-      () => exportTo(FileStore.at(${JSON.stringify(dir)}), "f", ${JSON.stringify(join(folder, "a.zip"))}),
+      () => exportTo(FileStore.at(${JSON.stringify(dir)}, { isShared: true }), "f", ${JSON.stringify(join(folder, "a.zip"))}),
       () => importFrom(FileStore.at(${JSON.stringify(join(folder, "cache"))}), "f", ${JSON.stringify(join(root, "good.zip"))}),
     ]) console.log(await work().then(String, (error) => error.name + ": " + error.message));`,
   );

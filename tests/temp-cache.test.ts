@@ -80,14 +80,20 @@ posix("~ is the home directory", (t) => {
   t.not(home, homedir());
 });
 
-posix("an absolute path need not be private, nor in a directory of the user's", (t) => {
+posix("an absolute path need not be private; where others may write it has to be shared", (t) => {
   const tmp = newDirectory(t);
-  const shared = join(newDirectory(t), "shared");
-  mkdirSync(shared);
-  chmodSync(shared, 0o777);
-  const source = `const f = tempCache(${JSON.stringify(shared)}).permacache("f")((x) => x); f(1);
+  const given = join(newDirectory(t), "given");
+  mkdirSync(given);
+  const source = (options: string) => `
+    const f = tempCache(${JSON.stringify(given)}, ${options}).permacache("f")((x) => x); f(1);
     console.log(f.has(1));`;
-  t.deepEqual(program(tmp, source), { printed: true, stderr: "" });
+  chmodSync(given, 0o755);
+  t.deepEqual(program(tmp, source("{}")), { printed: true, stderr: "" });
+  chmodSync(given, 0o777);
+  t.deepEqual(program(tmp, source("{ shared: true }")), { printed: true, stderr: "" });
+  const { printed, stderr } = program(tmp, source("{}"));
+  t.false(printed);
+  t.regex(stderr, /may be written by others/);
 });
 
 for (const name of [

@@ -18,7 +18,7 @@ const reversed: Codec = {
 const ENTRIES: Record<string, [options: object, value: unknown]> = {
   JSON: [{}, { b: 1, a: [true, null, "ü"], long: "x".repeat(100) }],
   "structured clone with binary data": [{}, { when: new Date(1), big: 2n ** 70n, data: new Float64Array([1.5, Number.NaN]), bytes: Buffer.from("some bytes of a blob, that are a few more") }], // biome-ignore format: one line
-  "tagged JSON, compressed": [{ codec: "json", compress: "gzip" }, { map: new Map([[1, new Set(["x", "y"])], [2, "Sphinx of black quartz, judge my vow"]]), when: new Date(7) }], // biome-ignore format: one line
+  "tagged JSON, compressed": [{ codec: "json", compress: "gzip" }, { map: new Map<number, unknown>([[1, new Set(["x", "y"])], [2, "Sphinx of black quartz, judge my vow"]]), when: new Date(7) }], // biome-ignore format: one line
   "a codec of one's own, compressed": [
     { codec: reversed, compress: "brotli" },
     "The quick brown fox jumps over the lazy dog, then: 0123456789, 9876543210, and back. Pack my box!",

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Flow, wait } from "../flow.js";
 import { isSameStamp, type Stamp, stampOf } from "./fingerprint.js";
-import type { Io } from "./io.js";
+import { codeOf, type Io } from "./io.js";
 import { discard, renameInto } from "./publish.js";
 import { isOrphan, sweep, temporaryName } from "./temporary.js";
 
@@ -55,7 +55,7 @@ export function* copyInto(
 ): Flow<Stamp | undefined | false> {
   let isDone = false;
   try {
-    yield* wait(io.copy(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE));
+    if (!(yield* isCopied(source, temporary, io))) return false;
     yield* wait(io.chmod(temporary, mode));
     const after = yield* stampOf(source, io);
     const copy = yield* stampOf(temporary, io);
@@ -68,6 +68,17 @@ export function* copyInto(
     return typeof written === "object" && written.ino === copy.ino ? written : undefined;
   } finally {
     if (!isDone) yield* discard(temporary, io);
+  }
+}
+
+/** False where the source is gone: a kept content may be evicted at any time. */
+function* isCopied(source: string, temporary: string, io: Io): Flow<boolean> {
+  try {
+    yield* wait(io.copy(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" && (yield* stampOf(source, io)) === undefined) return false;
+    throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, lstatSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { linkSync, lstatSync, readdirSync, statSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { StoreError } from "../errors.js";
 import { digestOf, stampOf } from "../files/fingerprint.js";
@@ -136,7 +136,8 @@ export function dropContents(folder: string, entryFile: string, except: readonly
 
 function dropUnused(folder: string, digits: string, ino: number): void {
   const shard = `${folder}/${KEPT_FOLDER}/${digits.slice(0, 2)}`;
-  for (const name of existsSync(shard) ? readdirSync(shard) : []) {
+  if (!lstatSync(shard, { throwIfNoEntry: false })?.isDirectory()) return; // what a link leads to is not ours
+  for (const name of readdirSync(shard)) {
     if (!name.startsWith(digits.slice(2))) continue;
     const stats = statSync(`${shard}/${name}`);
     if (stats.ino === ino && stats.nlink === 1) remove(`${shard}/${name}`);

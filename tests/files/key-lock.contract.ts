@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -136,6 +137,17 @@ export async function untilFree(t: ExecutionContext, tryIt: () => unknown): Prom
   t.pass();
 }
 
+/** How many descriptors of this process lead there. */
+function openedIn(folder: string): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false; // another thread has closed it
+    }
+  }).length;
+}
+
 function replace(folder: string): void {
   renameSync(folder, `${folder}.gone`);
   mkdirSync(folder);
@@ -191,12 +203,13 @@ export function testKeyLock(manner: Manner): void {
     t.truthy(create(`${folder}2`).tryLock(A));
   });
 
-  behaves("releasing twice does not take it from the next one", (t, lock) => {
+  behaves("releasing twice does not take it from the next one", (t, lock, folder) => {
     const held = lock.tryLock(A)!;
     held.release();
     t.truthy(lock.tryLock(A));
     held.release();
     t.is(lock.tryLock(A), undefined);
+    t.is(create(folder).tryLock(A), undefined);
   });
 
   behaves("the folder is made, private", (t, lock, folder) => {
@@ -219,16 +232,14 @@ export function testKeyLock(manner: Manner): void {
 
   behaves(
     "no descriptor is left open",
-    (t, lock) => {
-      const opened = () => readdirSync("/proc/self/fd").length;
-      lock.tryLock(A)!.release();
-      const before = opened();
+    (t, lock, folder) => {
       for (let n = 0; n < 50; n++) {
         const held = lock.tryLock(A)!;
         lock.tryLock(A);
+        create(folder).tryLock(A);
         held.release();
+        t.is(openedIn(folder), 0);
       }
-      t.is(opened(), before);
     },
     isLinux,
   );
@@ -283,6 +294,14 @@ export function testKeyLock(manner: Manner): void {
     await other.kill();
     await untilFree(t, () => lock.tryLock(A));
     t.notThrows(() => process.kill(child, 0));
+  });
+
+  behaves("what killed holders of other keys left goes with the first lock of a process", async (t, _, folder) => {
+    const other = await Other.process(t, manner, folder);
+    for (const digest of [A, B]) await other.ask("try", digest);
+    await other.kill();
+    create(folder).tryLock(C)!.release();
+    t.true(readdirSync(folder).every((name) => name === "=_locks"));
   });
 
   behaves("a terminated worker's lock is free", async (t, lock, folder) => {

@@ -49,6 +49,18 @@ test("what was made elsewhere two days ago", swept, `elsewhere-${own}-${random}`
 test("an unknown name of today", swept, "unknown", 0, false);
 test("an unknown name of this place", swept, `${where}-`, 30, false);
 
+test("with a prefix, in a folder of others: only what has it, and such a name behind it, goes", (t) => {
+  const folder = newDirectory();
+  const orphan = `${where}-${dead}-${random}`;
+  const kept = [orphan, ".own-config", `.own-${orphan}.txt`, `.own-${temporaryName()}`].sort();
+  for (const name of [...kept, `.own-${orphan}`]) {
+    writeFileSync(join(folder, name), "");
+    utimesSync(join(folder, name), 0, 0);
+  }
+  sweep(folder, ".own-");
+  t.deepEqual(readdirSync(folder).sort(), kept);
+});
+
 test("a link in its place is not followed", (t) => {
   const outside = newDirectory();
   writeFileSync(join(outside, `${where}-${dead}-${random}`), "");

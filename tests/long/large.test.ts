@@ -1,21 +1,20 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import test from "ava";
 import { newCache } from "../place.js";
 
 const MB = 1024 * 1024;
 
-test("a value of 512 MB comes back, sync and async, each typed array with a buffer of its own", async (t) => {
+test("a value of 1 GB comes back, sync and async, each typed array with a buffer of its own", async (t) => {
   const { permacache } = newCache(t);
   const make = (megabytes: number) => ({ numbers: new Float64Array((megabytes * MB) / 8).fill(1.5), label: "large" });
   const sync = permacache("large/sync")(make);
   const async = permacache("large/async")(async (megabytes: number) => make(megabytes));
   for (const f of [sync, async]) {
-    await f(512);
-    const { numbers, label } = await f(512);
+    await f(1024);
+    const { numbers, label } = await f(1024);
     t.is(f.stats().hits, 1);
     t.is(label, "large");
-    t.is(numbers.length, (512 * MB) / 8);
-    t.is(numbers.buffer.byteLength, 512 * MB);
+    t.is(numbers.length, (1024 * MB) / 8);
+    t.is(numbers.buffer.byteLength, 1024 * MB);
     t.true(numbers.every((each) => each === 1.5));
   }
 });
@@ -43,26 +42,4 @@ test("20,000 entries: listed, pruned, cleared; every one is served before", (t) 
   t.is(f.prune({ maxEntries: 15_000 }), 5_000);
   t.is(f.clear(), 15_000);
   t.deepEqual(files(), []);
-});
-
-test("every truncation and every single-bit flip of an entry, through the whole way of a call", (t) => {
-  const { permacache, files } = newCache(t);
-  let computed = 0;
-  const f = permacache("flipped")((x: number) => [++computed, new Map([[x, new Date(x)]])]);
-  f(1);
-  const [file] = files();
-  const check = (damaged: Buffer) => {
-    writeFileSync(file!, damaged);
-    const before = computed;
-    const [count, map] = f(1) as [number, Map<number, Date>];
-    t.is(count, before + 1);
-    t.is(map.get(1)?.getTime(), 1);
-  };
-  const whole = readFileSync(file!);
-  for (let length = 0; length < whole.length; length++) check(readFileSync(file!).subarray(0, length));
-  for (let bit = 0; bit < whole.length * 8; bit++) {
-    const damaged = readFileSync(file!);
-    damaged[bit >> 3]! ^= 1 << (bit & 7);
-    check(damaged);
-  }
 });
