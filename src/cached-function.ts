@@ -145,7 +145,6 @@ function managementOf(plan: Plan, settings: CallSettings) {
       return detailOf({ ...(yield* answer(plan, settings.this, args, settings)), key });
     }),
     delete: managing(
-      // biome-ignore lint/correctness/useYield: a flow, as the others
       about(function* ({ folder, digest, readable }) {
         abandon(folder, digest);
         return yield* wait(folder.remove(digest, readable));
@@ -163,7 +162,6 @@ function managementOf(plan: Plan, settings: CallSettings) {
       return yield* folder().clear(plan.async);
     }),
     entries: () => (plan.async ? entriesAsync(plan, folder()) : entriesSync(plan, folder())),
-    // biome-ignore lint/correctness/useYield: a flow, as the others
     prune: managing(function* (limits?: Limits) {
       const given = limits && { own: checkLimits(`${plan.subject}: prune`, limits), whole: {} };
       const { own, whole } = given ?? plan.settings().limits ?? { own: {}, whole: {} };

@@ -41,8 +41,17 @@ export function* consult(call: Call, terms: Terms): Flow<Outcome | undefined> {
   const writes = writesIn(terms);
   const served = entry && call.out.length > 0 ? yield* serveOutFiles(call, entry, writes) : entry;
   if (!served) return undefined;
-  if (writes && call.plan.settings().limits?.needUse) call.folder.use(call.digest, call.readable);
+  if (writes && call.plan.settings().limits?.needUse) noteUse(call);
   return hit(call.plan, served);
+}
+
+/** Where that cannot be noted, it was a hit all the same. */
+function noteUse({ plan, folder, digest, readable }: Call): void {
+  try {
+    folder.use(digest, readable);
+  } catch (error) {
+    reportStorage(plan, folder, "written", error);
+  }
 }
 
 /** In a refresh scope an entry is old until a computation of that scope has landed. */
@@ -144,7 +153,13 @@ function isPast({ plan, folder, digest, readable }: Call, createdAt: number): bo
   const now = Date.now();
   if (!isExpired({ createdAt, usedAt: createdAt }, limits.own, now)) return false;
   // Only now is it worth to ask when it was used.
-  return isExpired({ createdAt, usedAt: Math.max(createdAt, folder.usedAt(digest, readable) ?? 0) }, limits.own, now);
+  let usedAt: number | undefined;
+  try {
+    usedAt = folder.usedAt(digest, readable);
+  } catch (error) {
+    reportStorage(plan, folder, "read", error);
+  }
+  return isExpired({ createdAt, usedAt: Math.max(createdAt, usedAt ?? 0) }, limits.own, now);
 }
 
 /** A promise is truthy, whatever it resolves to. */

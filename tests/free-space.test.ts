@@ -7,7 +7,7 @@ import { filesIn, newDirectory } from "./place.js";
 /** A small file system of the test's own, `undefined` where none can be mounted. */
 function smallDisk(t: ExecutionContext, size: string): string | undefined {
   const dir = newDirectory(t);
-  const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir]);
+  const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0700`, "tmpfs", dir]);
   if (status !== 0) {
     t.log("a small file system cannot be mounted here");
     t.pass();
