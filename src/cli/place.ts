@@ -14,8 +14,8 @@ export interface Place {
 }
 
 /** Makes nothing. @param dir by default, where the default cache is */
-export async function placeAt(dir: string | undefined): Promise<Place> {
-  const cache = dir === undefined ? defaultCache : createCache({ dir });
+export async function placeAt(dir: string | undefined, shared: boolean): Promise<Place> {
+  const cache = dir === undefined && !shared ? defaultCache : createCache({ dir, shared });
   return { cache, directory: (await cache.stats()).directory };
 }
 

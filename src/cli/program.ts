@@ -62,6 +62,7 @@ function createProgram(out: Output): Command {
     .description("Looks at and manages the entries of permacache, a permanent cache of function results.")
     .version(versionOfPackage(), "-V, --version", "show the version of permacache")
     .option("--dir <DIR>", "the directory of the cache (default: PERMACACHE_DIR, else the user's cache directory)")
+    .option("--shared", "the directory is shared with other users, as with the option of a cache")
     .option("--json", "print JSON: sizes in bytes, times in ms, dates as ISO 8601")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [COMMAND]", "show help of a command")
@@ -83,7 +84,7 @@ function createProgram(out: Output): Command {
       .action(async (...given: any[]) => {
         const self = given.pop() as Command;
         const options = self.optsWithGlobals();
-        const place = await placeAt(options.dir);
+        const place = await placeAt(options.dir, options.shared === true);
         if (!isForNew) assertIsCache(place);
         await work({ ...place, out, json: options.json === true, options }, ...given.slice(0, -1));
       });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { newCache, newDirectory } from "../place.js";
@@ -94,6 +94,16 @@ test("a directory that is no cache: an error, exit 1, and nothing is made in it"
     }
   }
   t.deepEqual(treeOf(home), before);
+});
+
+test("a directory that others can write is refused, unless --shared says so", async (t) => {
+  const { dir, permacache } = newCache(t, { shared: true });
+  permacache("f")((x: number) => x)(1);
+  chmodSync(dir, 0o777);
+  const refused = await permacacheCommand(["--dir", dir, "count", "f"]);
+  t.deepEqual([refused.code, refused.stdout], [1, ""]);
+  t.regex(refused.stderr, /^permacache: [^\n]*may be written by others[^\n]*\n$/);
+  t.is((await permacacheCommand(["--dir", dir, "--shared", "count", "f"])).stdout, "1\n");
 });
 
 test("--json and --dir may stand before or after the command", async (t) => {
