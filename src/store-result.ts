@@ -1,5 +1,6 @@
 import { encodeValue, type Payload } from "./entry/codecs.js";
 import { encodeEntry } from "./entry/entry.js";
+import { StoreError } from "./errors.js";
 import { emit, isHeard } from "./events.js";
 import { type Flow, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
@@ -9,8 +10,8 @@ import { assertWritten, bytesKept, contentsOf, NO_RECORD, textOf } from "./out-f
 import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { abandon, Flight, runningOf, takeOff, touchDown } from "./single-flight.js";
-import type { Evicted, Mark } from "./stores/store.js";
-import { reportStorage, reportValue, warnOnce } from "./trouble.js";
+import { ClearedError, type Evicted, type Mark } from "./stores/store.js";
+import { reportLarge, reportStorage, reportValue, warnOnce } from "./trouble.js";
 
 /** Where the result of a call is stored, and what follows from that. */
 
@@ -61,7 +62,9 @@ export function* store(
   try {
     return yield* publish(call, payload, meta, mark, flight, isDurable, call.plan.async || flight.canBeJoined);
   } catch (error) {
-    reportStorage(call.plan, call.folder, "written", error);
+    if (error instanceof ClearedError) return 0;
+    if (error instanceof TooLargeError) reportLarge(call.plan, error.reason);
+    else reportStorage(call.plan, call.folder, "written", error);
     return 0;
   }
 }
@@ -81,14 +84,27 @@ function* publish(
   const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, canWait);
   if (!record) return 0;
   const parts = entryOf(call, payload, meta, textOf(record));
+  const size = parts.reduce((total, part) => total + part.length, 0);
+  const { maxValueBytes } = plan.settings();
+  if (size > maxValueBytes) throw new TooLargeError(plan, size, maxValueBytes);
   const isCurrent = () => running.mayStore(flight);
   if (!(yield* folder.publish(digest, parts, mark, { isCurrent, async: canWait, isDurable, readable: call.readable })))
     return 0;
   running.stored(flight);
   if (plan.keepOutFiles) yield* wait(folder.dropKept(digest, contentsOf(record)));
-  const bytes = parts.reduce((total, part) => total + part.length, 0) + bytesKept(record);
+  const bytes = size + bytesKept(record);
   yield* stored(call, meta.duration, bytes);
   return bytes;
+}
+
+class TooLargeError extends StoreError {
+  readonly reason: string;
+
+  constructor({ subject }: Plan, size: number, most: number) {
+    const reason = `its entry would have ${size} bytes, and maxValueBytes is ${most}`;
+    super(`${subject}: the value is too large to be stored: ${reason}.`);
+    this.reason = reason;
+  }
 }
 
 function* stored({ plan, key, folder }: Call, duration: number, bytes: number): Flow<void> {

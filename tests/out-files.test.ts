@@ -22,7 +22,7 @@ import {
   SignatureError,
   withMode,
 } from "../src/index.js";
-import { failureOf, filesIn, newCache, newDirectory } from "./place.js";
+import { failureOf, filesIn, newCache, newDirectory, warningsOf } from "./place.js";
 
 /** A function that writes a file, sync and async, and counts. Everything below holds for both. */
 function writers(t: any, options: object = {}) {
@@ -504,4 +504,14 @@ test("a call under another directory has its own record", (t) => {
   t.is(ran(), 2);
   mkdirSync(join(dir, "..", "third"));
   rmSync(join(dir, "..", "other"), { recursive: true });
+});
+
+test.serial("a clear while the content of an out file is kept: nothing is stored, nothing is said", async (t) => {
+  const { dir, permacache, files } = newCache(t);
+  const f = permacache("f", { outFile: "to", keepOutFiles: true })((to: string) => {
+    writeFileSync(to, "x");
+    rmSync(join(dir, "f"), { recursive: true, force: true }); // as a clear of another process
+  });
+  t.deepEqual(await warningsOf(() => f(join(newDirectory(t), "a"))), []);
+  t.deepEqual(files(), []);
 });

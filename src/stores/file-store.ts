@@ -51,17 +51,18 @@ import {
 } from "./kept-contents.js";
 import { beyond, Ledger, written } from "./ledger.js";
 import { noteRemoval, removalsIn, wasRemoved } from "./removals.js";
-import type {
-  Content,
-  Evicted,
-  Folder,
-  FolderSize,
-  Listed,
-  Mark,
-  Publishing,
-  SeenFile,
-  Store,
-  StoredFolder,
+import {
+  ClearedError,
+  type Content,
+  type Evicted,
+  type Folder,
+  type FolderSize,
+  type Listed,
+  type Mark,
+  type Publishing,
+  type SeenFile,
+  type Store,
+  type StoredFolder,
 } from "./store.js";
 
 export interface FileStoreOptions {
@@ -576,7 +577,8 @@ export class FileFolder implements Folder {
 
   remove(digest: string, readable?: ReadableName): boolean {
     if (!this.#has()) return false;
-    noteRemoval(this.#path!, digest, this.#root.permissions.file); // first: what is published from now on was begun before
+    // First: what is published from now on was begun before.
+    if (!noteRemoval(this.#path!, digest, this.#root.permissions.file)) return false;
     if (!this.#has(digest.slice(0, 2))) return false;
     const removed = this.#namesOf(digest, readable).filter((name) => this.#unlink(name));
     if (removed.length > 0) this.dropKept(digest, []);
@@ -664,7 +666,16 @@ export class FileFolder implements Folder {
 
   *keep(digest: string, file: SeenFile, async: boolean): Flow<void> {
     const shard = digest.slice(0, 2);
-    if (!this.#has(shard) && !this.#makeShard(shard)) throw new StoreError(`${this.location} was cleared meanwhile`);
+    const isHere = () => this.#has(shard) || this.#makeShard(shard);
+    try {
+      if (isHere()) return yield* this.#keep(digest, file, async);
+    } catch (error) {
+      if (isHere()) throw error;
+    }
+    throw new ClearedError(`${this.location} was cleared meanwhile`);
+  }
+
+  *#keep(digest: string, file: SeenFile, async: boolean): Flow<void> {
     for (const name of [KEPT_FOLDER, join(KEPT_FOLDER, file.sha256.slice(0, 2))])
       this.#root.makeFolder(join(this.#path!, name));
     const mode = lessUmask(this.#root.permissions.file);

@@ -1,3 +1,4 @@
+import { StoreError } from "../errors.js";
 import type { Stamp } from "../files/fingerprint.js";
 import type { Held } from "../files/key-lock.js";
 import type { Flow } from "../flow.js";
@@ -11,9 +12,18 @@ import type { WorkProgress } from "../types.js";
  * decoded by its caller, so it may lose entries and give damaged ones, but must never invent them.
  */
 export interface Store {
-  /** Whether everything can be done without a promise. A sync function needs that. */
+  /** Whether it serves sync functions: everything can be done without a promise, here or in `forSync`. */
   readonly sync: boolean;
-  /** Where it is, for messages. */
+  /**
+   * Whoever reaches the engine may have written its entries: without a `secret` none is decoded that could do harm.
+   * Default: `false`, as for a directory of the user's own.
+   */
+  readonly isRemote?: boolean;
+  /** The same entries as sync functions see them, where that is another way: nothing that its folders do takes a promise. */
+  readonly forSync?: Store;
+  /** Whether its folders have `stamp`. */
+  readonly hasStamps?: boolean;
+  /** Where it is, for messages: without passwords. */
   readonly directory: string;
   /** How its keys are locked, for people. Costs some milliseconds the first time. */
   readonly lock: string;
@@ -47,12 +57,21 @@ export interface Folder {
   /** For messages: of the store, and of the folder in it. */
   readonly directory: string;
   readonly location: string;
+  /** For messages: what to do where it cannot be read or written. Default: what helps with a directory. No full stop. */
+  readonly remedy?: string;
   /**
    * The bytes of an entry, `undefined` where there is none. They may stand in a buffer that the next read uses.
    * @param async whether the caller can take a promise
    * @param readable its name for people, under which it may stand as well
    */
   read(digest: string, async: boolean, readable?: ReadableName): Awaitable<Buffer | undefined>;
+  /**
+   * What tells the entry that `read` would give from any that takes its place later, without reading it; `undefined` where
+   * there is none, or it is too young to be told from the next one. For those who hold entries in memory.
+   */
+  stamp?(digest: string, readable?: ReadableName): EntryStamp | undefined;
+  /** What is held of an entry in memory does not count any more: the next read looks at the store. */
+  forget?(digest: string): void;
   /** To be taken before a computation begins. Makes the folder where it is missing. */
   mark(): Awaitable<Mark>;
   /**
@@ -141,6 +160,13 @@ export interface Publishing {
   /** Its name for people, under which it may have to stand. */
   readonly readable?: ReadableName;
 }
+
+export interface EntryStamp {
+  isSame(other: EntryStamp): boolean;
+}
+
+/** The folder was cleared while something was kept in it: nothing of it is wanted any more. */
+export class ClearedError extends StoreError {}
 
 /** A file as it was when its content was known. */
 export interface SeenFile {
