@@ -114,6 +114,7 @@ function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): F
   const { trust } = plan;
   try {
     const mark = yield* wait(folder.mark());
+    folder.forget?.(digest);
     const bytes = yield* wait(folder.read(digest, false, call.readable));
     const now = bytes && decodeTrusted(bytes, trust);
     if (now?.key !== call.key || now.identity !== plan.identity || now.createdAt !== createdAt) return;

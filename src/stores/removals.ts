@@ -13,18 +13,28 @@ const LONGEST = 64 * 1024;
 /** How a file begins that is not the first. */
 const AGAIN = "again\n";
 
-/** @param mode permissions of the file, before the umask takes of them */
-export function noteRemoval(folder: string, digest: string, mode: number): void {
+/**
+ * @param mode permissions of the file, before the umask takes of them
+ * @returns false where the folder is gone: it was cleared at this moment, which says the same
+ */
+export function noteRemoval(folder: string, digest: string, mode: number): boolean {
   const path = `${folder}/${FILE}`;
   const isFull = (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > LONGEST;
   if (isFull) rmSync(path, { force: true });
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-  const fd = openSync(path, flags, mode);
+  let fd: number;
+  try {
+    fd = openSync(path, flags, mode);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw error;
+  }
   try {
     writeSync(fd, `${isFull ? AGAIN : ""}${digest}\n`);
   } finally {
     closeSync(fd);
   }
+  return true;
 }
 
 /** The state of the file, to be compared later: `<file> <size>`; `""` where there is none. */
