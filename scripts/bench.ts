@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createCache } from "permacache";
+import { createCache, type MemoryOptions } from "permacache";
 
 const { json } = parseArgs({ options: { json: { type: "boolean", default: false } } }).values;
 
@@ -30,7 +30,12 @@ const result = { mean: 12.5, low: 10.25, high: 14.75, n: 1000, label: "ABQ" };
 const sync = permacache("bench/sync")((_x: number, _y = 2, _z = 3) => result);
 const async = permacache("bench/async")(async (_x: number, _y = 2, _z = 3) => result);
 const cold = permacache("bench/cold")((_x: number) => result);
+const inMemory = (memory: MemoryOptions) =>
+  createCache({ dir: join(dir, "cache"), memory }).permacache("bench/sync")((_x: number, _y = 2, _z = 3) => result);
+const checked = inMemory({ maxBytes: "10MB" });
+const trusted = inMemory({ maxBytes: "10MB", trust: "1s" });
 sync(2);
+await new Promise((resolve) => setTimeout(resolve, 100)); // entries that were just written are not held in memory
 await async(2);
 
 /** A file of the same bytes as the entry, as JSON that costs as much to parse as the result. */
@@ -49,6 +54,8 @@ let fresh = 0;
 const rows: Row[] = [
   { name: "small hit, sync function", target: 2, calls: 500, run: () => sync(2), floor: readAndParse },
   { name: "small hit, async function", target: 2, calls: 500, run: () => async(2), floor: readAndParse },
+  { name: "small hit, held in memory", target: 0.8, calls: 500, run: () => checked(2), floor: readAndParse },
+  { name: "small hit, trusted in memory", target: 0.4, calls: 500, run: () => trusted(2), floor: readAndParse },
   { name: "cold call of a trivial function", target: 1.6, calls: 50, run: () => cold(fresh++), floor: writeAndRename },
 ];
 

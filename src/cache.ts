@@ -2,19 +2,33 @@ import { lstatSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { OptionError, StoreError } from "./errors.js";
-import { Home } from "./home.js";
+import { Home, storeIn } from "./home.js";
 import { assertPath } from "./identity.js";
 import { inventoryOf } from "./inventory.js";
 import { type CacheSettings, checkOptions } from "./options.js";
 import { createCall, createPermacache } from "./permacache.js";
-import type { Cache, CacheOptions, DefaultCache } from "./types.js";
+import type { AnyAsyncFunction, AsyncStore, Cache, CacheOptions, DefaultCache, SyncStore } from "./types.js";
 
 /**
- * A cache of its own: a directory, and defaults for the functions that its `permacache` wraps.
- * @throws OptionError for an unknown option or a wrong type
+ * A cache of its own: a directory, or a `store`, and defaults for the functions that its `permacache` wraps.
+ * @throws OptionError for an unknown option or a wrong type, or where there are both a `dir` and a `store`
  */
-export function createCache(options?: CacheOptions): Cache {
+export function createCache(options: CacheOptions & { store: AsyncStore }): Cache<AnyAsyncFunction>;
+export function createCache(options?: CacheOptions & { store?: SyncStore | undefined }): Cache;
+export function createCache(options?: CacheOptions): Cache<any> {
   return cacheOf(new Home(checkOptions("createCache()", options as CacheSettings, "cache")));
+}
+
+/**
+ * The store that a cache has by itself: entries as files. To be given to `tieredStore`.
+ * @param options `dir`: as that of a cache, private to the user
+ * @throws OptionError
+ */
+export function fileStore(options?: { dir?: string | undefined }): SyncStore {
+  const { dir, ...others } = checkOptions("fileStore()", options, "cache");
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new OptionError(`fileStore(): there is no option "${other}". There is dir.`);
+  return storeIn(dir);
 }
 
 function cacheOf(home: Home): Cache {
@@ -36,8 +50,12 @@ function cacheOf(home: Home): Cache {
  */
 export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Cache {
   const settings = checkOptions("tempCache()", options as CacheSettings, "cache");
-  if (settings.dir !== undefined)
-    throw new OptionError("tempCache(): the directory is given by the name; leave out `dir`, or use createCache.");
+  for (const option of ["dir", "store"] as const) {
+    if (settings[option] === undefined) continue;
+    throw new OptionError(
+      `tempCache(): the directory is given by the name; leave out \`${option}\`, or use createCache.`,
+    );
+  }
   if (typeof name === "string" && (isAbsolute(name) || /^~(?=$|[\\/])/.test(name))) {
     return cacheOf(new Home({ maxAge: TEMPORARY, ...settings, dir: name }));
   }

@@ -168,8 +168,11 @@ function managementOf(plan: Plan, settings: CallSettings) {
       return evicted(plan, yield* wait(folder().prune(own, whole))).length;
     }),
     stats: (): Stats => ({ ...plan.stats }),
-    with: (overrides: CallSettings) =>
-      createCachedFunction(plan, { ...settings, ...checkOptions(`${plan.subject}.with()`, overrides, "call") }),
+    with: (overrides: CallSettings) => {
+      const checked = checkOptions(`${plan.subject}.with()`, overrides, "call");
+      if (checked.dir !== undefined) plan.folder(checked.dir); // throws where the cache has a store
+      return createCachedFunction(plan, { ...settings, ...checked });
+    },
   };
 }
 

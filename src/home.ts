@@ -4,12 +4,16 @@ import envPaths from "env-paths";
 import { Seal } from "./entry/seal.js";
 import { OptionError } from "./errors.js";
 import type { Identity } from "./identity.js";
-import { type CacheSettings, checkLimits, type SharedSettings } from "./options.js";
+import { bytesOf, type CacheSettings, checkLimits, waitOf } from "./options.js";
 import type { RetentionLimits } from "./retention.js";
-import { FileStore } from "./stores/file-store.js";
+import { FileStore, type FileStoreOptions } from "./stores/file-store.js";
+import { MemoryTier } from "./stores/memory-tier.js";
 import type { Folder, Store } from "./stores/store.js";
 import { OWN, type Trust } from "./trust.js";
 import type { Stats } from "./types.js";
+
+/** What functions take over from their cache. */
+type Defaults = Omit<CacheSettings, "secret" | "shared" | "store" | "memory">;
 
 /** Where the functions of a cache have their entries and their defaults. Fixed from its first use on. */
 export class Home {
@@ -23,7 +27,9 @@ export class Home {
     add(this.statsOfCalls, stats);
   });
   readonly #warned = new Map<string, Set<string>>();
-  #settings: SharedSettings = {};
+  #settings: Defaults = {};
+  #given: Store | undefined;
+  #memory: MemoryTier | undefined;
   #isShared = false;
   #trust = OWN;
   #isUsed = false;
@@ -46,15 +52,30 @@ export class Home {
     this.#set(settings);
   }
 
-  /** The secret goes no further than into its seal. */
-  #set({ secret, shared = this.#isShared, ...settings }: CacheSettings): void {
-    this.#settings = { ...this.#settings, ...settings };
+  /** The secret goes no further than into its seal. @throws OptionError where there are a store and a directory */
+  #set({ secret, shared = this.#isShared, store = this.#given, memory: held, ...settings }: CacheSettings): void {
+    const all = { ...this.#settings, ...settings };
+    if (store && all.dir !== undefined) {
+      throw new OptionError(
+        `The options "dir" and "store" exclude each other: the store is in ${store.directory}. Leave one of them out.`,
+      );
+    }
+    const memory = held ? new MemoryTier(bytesOf(held.maxBytes), held.trust ? waitOf(held.trust) : 0) : this.#memory;
+    if (store) memory?.assertFor(store);
+    this.#settings = all;
+    this.#given = store;
+    this.#memory = memory;
     this.#isShared = shared;
     const seal = secret === undefined ? this.#trust.seal : new Seal([secret].flat());
-    this.#trust = { seal, isOpen: shared && !seal };
+    this.#trust = { seal, isOpen: (shared || store?.isRemote === true) && !seal };
   }
 
-  get settings(): SharedSettings {
+  /** The store that the cache was given; it may still be given one, if it is the default cache. */
+  get given(): Store | undefined {
+    return this.#given;
+  }
+
+  get settings(): Defaults {
     this.#isUsed = true;
     return this.#settings;
   }
@@ -71,18 +92,37 @@ export class Home {
     return warned;
   }
 
-  /** The store in a directory, by default in that of the cache. Makes nothing. */
+  /**
+   * The store in a directory, by default that of the cache. Makes nothing.
+   * @throws OptionError where the cache was given a store, which has a place of its own
+   */
   store(dir?: string): Store {
-    const directory = dir ?? (this.settings.dir as string | undefined) ?? defaultDirectory();
-    return FileStore.at(expand(directory), {
+    const store = this.#given ? this.#ofGiven(this.#given, dir) : this.#inDirectory(dir);
+    return this.#memory?.over(store) ?? store;
+  }
+
+  #inDirectory(dir: string | undefined): Store {
+    return storeIn(dir ?? (this.settings.dir as string | undefined), {
       isShared: this.#isShared,
       assertUsable: dir === undefined ? this.#assertUsable : undefined,
     });
   }
 
-  /** The entries of a function in a directory, by default in that of the cache. Makes nothing. */
-  folder(identity: Identity, dir?: string): Folder {
-    return this.store(dir).folder(identity);
+  #ofGiven(store: Store, dir: string | undefined): Store {
+    this.#isUsed = true;
+    if (dir === undefined) return store;
+    throw new OptionError(
+      `The cache has a store, which is in ${store.directory}, so a call has no "dir" (${dir}). Leave that out, or take a cache without "store".`,
+    );
+  }
+
+  /**
+   * The entries of a function in a directory, by default where those of the cache are. Makes nothing.
+   * @param async whether the function can wait for them
+   */
+  folder(identity: Identity, dir: string | undefined, async: boolean): Folder {
+    const store = this.store(dir);
+    return ((async ? undefined : store.forSync) ?? store).folder(identity);
   }
 
   /** Those of the cache; functions may have others. */
@@ -103,6 +143,11 @@ export class Home {
     for (const each of [this.statsOfCalls, ...this.#stats]) add(all, each);
     return all;
   }
+}
+
+/** @param dir by default `PERMACACHE_DIR`, else the per-user cache directory of the platform */
+export function storeIn(dir: string | undefined, options: FileStoreOptions = {}): FileStore {
+  return FileStore.at(expand(dir ?? defaultDirectory()), options);
 }
 
 export function newStats(): Stats {

@@ -1,4 +1,4 @@
-export { createCache, defaultCache, permacache, tempCache } from "./cache.js";
+export { createCache, defaultCache, fileStore, permacache, tempCache } from "./cache.js";
 export type { Codec } from "./entry/codecs.js";
 export {
   BatchError,
@@ -17,10 +17,12 @@ export * from "./key/index.js";
 export { withMode } from "./modes.js";
 export { cacheOf } from "./permacache.js";
 export { kw } from "./signature/kw.js";
+export { tieredStore } from "./stores/tiered-store.js";
 export type {
   AbortSignalLike,
   AnyAsyncFunction,
   AnyFunction,
+  AsyncStore,
   BatchFunction,
   Cache,
   CachedFunction,
@@ -35,6 +37,7 @@ export type {
   Kw,
   Limits,
   Management,
+  MemoryOptions,
   Mode,
   OpenPath,
   Options,
@@ -46,6 +49,8 @@ export type {
   Progress,
   Size,
   Stats,
+  Store,
+  SyncStore,
   Verified,
   WorkProgress,
 } from "./types.js";

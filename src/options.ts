@@ -7,6 +7,7 @@ import { type Secret, SHORTEST_SECRET } from "./entry/seal.js";
 import { OptionError, type PermacacheError } from "./errors.js";
 import { MODES } from "./modes.js";
 import type { RetentionLimits } from "./retention.js";
+import type { Store } from "./stores/store.js";
 import type { AbortSignalLike, EntryMeta, Limits, Mode, Progress } from "./types.js";
 
 /** What stands at a cache and at a function. */
@@ -28,6 +29,9 @@ export interface SharedSettings {
 export interface CacheSettings extends SharedSettings {
   readonly shared?: boolean | undefined;
   readonly secret?: Secret | readonly Secret[] | undefined;
+  readonly store?: Store | undefined;
+  readonly maxValueBytes?: number | string | undefined;
+  readonly memory?: { readonly maxBytes: number | string; readonly trust?: number | string | undefined } | undefined;
 }
 
 export interface FunctionSettings extends SharedSettings {
@@ -132,6 +136,21 @@ const RULES: Readonly<Record<string, Rule>> = {
   durability: { places: everywhere, problem: oneOf("none", "file") },
   shared: { places: ofCache, problem: ofType("boolean") },
   secret: { places: ofCache, problem: secretProblem },
+  store: {
+    places: ofCache,
+    problem: (value) => {
+      const { sync, folder, folders } = (value ?? {}) as Partial<Store>;
+      const isStore = typeof sync === "boolean" && typeof folder === "function" && typeof folders === "function";
+      return isStore
+        ? undefined
+        : "must be a store: lmdbStore({ path }), redisStore({ url }) or tieredStore(near, far)";
+    },
+  },
+  maxValueBytes: {
+    places: ofCache,
+    problem: (value) => (isPositive(byteCount(value)) ? undefined : `must be more than 0: ${LIMITS.maxBytes.must}`),
+  },
+  memory: { places: ofCache, problem: memoryProblem },
   keyFunction: {
     places: ofFunction,
     problem: (value) =>
@@ -172,6 +191,15 @@ const RULES: Readonly<Record<string, Rule>> = {
     },
   },
 };
+
+function memoryProblem(value: unknown): string | undefined {
+  if (!isRecord(value)) return 'must be { maxBytes, trust? }, such as { maxBytes: "100MB" }';
+  const unknown = Object.keys(value).find((name) => name !== "maxBytes" && name !== "trust");
+  if (unknown !== undefined) return `has no "${unknown}": it is { maxBytes, trust? }`;
+  if (!isPositive(byteCount(value.maxBytes))) return `needs a maxBytes of more than 0: ${LIMITS.maxBytes.must}`;
+  if (value.trust === undefined || isPositive(milliseconds(value.trust))) return undefined;
+  return 'has a trust that must be more than 0: milliseconds, or a text such as "1s"';
+}
 
 /** Says nothing of what was given. */
 function secretProblem(value: unknown): string | undefined {
@@ -296,6 +324,11 @@ function isPositive(value: unknown): value is number {
 export function waitOf(maxWait: unknown = Number.POSITIVE_INFINITY): number {
   const wait = milliseconds(maxWait);
   return typeof wait === "number" ? wait : Number.NaN;
+}
+
+/** Bytes, of an option that was checked; no limit where it is not given. */
+export function bytesOf(size: number | string | undefined): number {
+  return size === undefined ? Number.POSITIVE_INFINITY : (byteCount(size) as number);
 }
 
 /** NaN for a text that is none. */

@@ -5,13 +5,13 @@ import { OptionError, SignatureError } from "./errors.js";
 import { type Home, newStats } from "./home.js";
 import { assertPath, type Identity, identityText } from "./identity.js";
 import { modeFromEnvironment } from "./modes.js";
-import { checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
+import { bytesOf, checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
 import type { BatchPlan, Plan, Resolved } from "./plan.js";
 import { createBinder } from "./signature/bind.js";
 import { normalisedSource } from "./signature/normalise.js";
 import { parallelParameters } from "./signature/parallel.js";
 import { readSignature, type Signature } from "./signature/parse.js";
-import type { Folder } from "./stores/store.js";
+import type { Folder, Store } from "./stores/store.js";
 import { subjectOf } from "./subjects.js";
 import { warnOnce } from "./trouble.js";
 import type { AnyFunction, Cache, CachedFunction, Permacache } from "./types.js";
@@ -96,6 +96,12 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
   const batch = batchOf(path, signature, own);
   const parallel = new Set(batch?.parameters.map(({ name }) => name));
   const ignored = new Set(Object.keys(transforms).filter((name) => transforms[name] === null));
+  const async = own.async ?? signature.async;
+  const assertFits = () => {
+    assertStoreFits(home, path, signature.name, async, own.dir);
+    if (home.given?.assertLimits) assertLimitsFit(home.given, limitsOf(home.settings, own));
+  };
+  assertFits();
   const digest = once(() => digestOfSource(signature));
   const source = own.source ? sourceInIdentity(path, signature, own, digest()) : undefined;
   const identity: Identity = { path, version: own.version, source };
@@ -108,7 +114,7 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
     get source() {
       return digest(); // only now: it takes a look at the whole syntax tree
     },
-    async: own.async ?? signature.async,
+    async,
     keysThis: Object.hasOwn(transforms, "this") && transforms.this !== null,
     binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored, parallel }),
     callKey: createCallKey(shown, signature.names, own.keyFunction, new Set(outFiles)),
@@ -122,7 +128,7 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
     get trust() {
       return home.trust; // only now: the default cache may still be configured
     },
-    folder: folderOf(home, identity),
+    folder: folderOf(home, identity, async, assertFits),
     stats: isCall ? home.statsOfCalls : newStats(),
     evictedUnused: 0,
     warned: isCall ? home.warned(identityText(identity)) : new Set<string>(), // each call wraps anew
@@ -130,6 +136,28 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
   if (!isCall) home.count(plan);
   warnOfOtherSource(home, plan, signature);
   return plan;
+}
+
+/** @throws OptionError where a sync function would have to wait for its store, or has a directory besides */
+function assertStoreFits(home: Home, path: string, name: string, async: boolean, dir: FunctionSettings["dir"]): void {
+  const { given } = home;
+  if (!given) return;
+  if (dir !== undefined) {
+    throw new OptionError(
+      `permacache("${path}"): the cache has a store, which is in ${given.directory}, so its functions have no \`dir\`. Leave that out, or take a cache without \`store\`.`,
+    );
+  }
+  if (given.sync || async) return;
+  throw new OptionError(
+    `permacache("${path}"): ${name || "the function"} is sync, and ${given.directory} cannot be read without waiting. Make it async (\`async: true\` says so of a plain function that returns promises), or put a store before that can: tieredStore(near, far).`,
+  );
+}
+
+/** @throws OptionError where the store does not keep a limit */
+function assertLimitsFit(store: Store, limits: Resolved["limits"]): void {
+  if (!limits) return;
+  store.assertLimits?.(limits.own);
+  store.assertLimits?.(limits.whole);
 }
 
 /** `""` where the source is out of reach. */
@@ -199,6 +227,7 @@ function resolve(home: Home, own: FunctionSettings): Resolved {
     onError = "warn",
     durability = "none",
     maxWait,
+    maxValueBytes,
   } = { ...home.settings, ...own };
   return {
     mode: mode ?? "read-write",
@@ -208,6 +237,7 @@ function resolve(home: Home, own: FunctionSettings): Resolved {
     onError,
     durability,
     maxWait: waitOf(maxWait),
+    maxValueBytes: bytesOf(maxValueBytes),
     limits: limitsOf(home.settings, own),
   };
 }
@@ -223,9 +253,17 @@ function limitsOf(cache: SharedSettings, own: FunctionSettings): Resolved["limit
   return { ...limits, needUse: Object.keys(given).some((name) => name !== "maxAge") };
 }
 
-function folderOf(home: Home, identity: Identity): (dir: string | undefined) => Folder {
-  const byDefault = once(() => home.folder(identity));
-  return (dir) => (dir === undefined ? byDefault() : home.folder(identity, dir));
+function folderOf(
+  home: Home,
+  identity: Identity,
+  async: boolean,
+  assertFits: () => void,
+): (dir: string | undefined) => Folder {
+  const byDefault = once(() => {
+    assertFits(); // the default cache may have been configured since it was wrapped
+    return home.folder(identity, undefined, async);
+  });
+  return (dir) => (dir === undefined ? byDefault() : home.folder(identity, dir, async));
 }
 
 function once<T>(make: () => T): () => T {

@@ -68,6 +68,8 @@ export interface Resolved {
   /** Milliseconds. */
   readonly maxWait: number;
   readonly durability: "none" | "file";
+  /** Of an encoded entry. */
+  readonly maxValueBytes: number;
   /** `undefined`: none, and nothing is done for them. */
   readonly limits: { readonly own: RetentionLimits; readonly whole: SizeLimits; readonly needUse: boolean } | undefined;
 }

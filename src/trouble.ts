@@ -24,6 +24,12 @@ export function reportValue(plan: Plan, error: unknown): void {
   report(plan, what, error, plan.warned, "value");
 }
 
+/** A result that is larger than the cache takes: one warning per function. */
+export function reportLarge(plan: Plan, reason: string): void {
+  const what = "a result is too large to be stored, and is returned uncached. Raise maxValueBytes, or return less";
+  report(plan, what, new Error(reason), plan.warned, "large");
+}
+
 /** An entry that is whole, and yet nothing for this program: one warning per function. */
 export function reportEntry(plan: Plan, error: unknown): void {
   const what =
@@ -31,9 +37,10 @@ export function reportEntry(plan: Plan, error: unknown): void {
   report(plan, what, error, plan.warned, "entry", false); // a miss, which is replaced
 }
 
-/** A directory that cannot be read or written: one warning, however many functions have their entries there. */
+/** A store that cannot be read or written: one warning, however many functions have their entries there. */
 export function reportStorage(plan: Plan, folder: Folder, deed: "read" | "written", error: unknown): void {
-  const what = `entries cannot be ${deed} in ${folder.location}; the function works, uncached. Give the directory access and room, or choose another \`dir\``;
+  const remedy = folder.remedy ?? "Give the directory access and room, or choose another `dir`";
+  const what = `entries cannot be ${deed} in ${folder.location}; the function works, uncached. ${remedy}`;
   report(plan, what, error, directories, folder.directory);
 }
 

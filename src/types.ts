@@ -155,6 +155,30 @@ export interface SharedOptions extends Limits {
   durability?: "none" | "file" | undefined;
 }
 
+/** Where the entries of a cache live, other than in a directory: made by `lmdbStore`, `redisStore` or `tieredStore`. */
+export interface Store {
+  /** Whether sync functions can be cached there. */
+  readonly sync: boolean;
+}
+export interface SyncStore extends Store {
+  readonly sync: true;
+}
+/** One that has to be waited for: only for functions that return promises. */
+export interface AsyncStore extends Store {
+  readonly sync: false;
+}
+
+/** Entries held in memory, besides the store: encoded, so that each hit is a copy of its own all the same. */
+export interface MemoryOptions {
+  /** Of all entries together: beyond that the least recently used go. One of more than a quarter of it is not held. */
+  maxBytes: Size;
+  /**
+   * How long an entry is served without a look at the store after the last one. Meanwhile what other processes replace or
+   * remove is not seen. Default: each hit looks, at the identity of the entry's file.
+   */
+  trust?: Duration | undefined;
+}
+
 export interface CacheOptions extends SharedOptions {
   /** Where entries live. Default: `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
   dir?: string | undefined;
@@ -170,6 +194,10 @@ export interface CacheOptions extends SharedOptions {
    * written anywhere.
    */
   secret?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
+  /** Of an entry as it would be stored: a larger result is returned uncached, with one warning. Default: no limit. */
+  maxValueBytes?: Size | undefined;
+  /** Default: none are held. */
+  memory?: MemoryOptions | undefined;
 }
 
 type NameOf<Args> = keyof Args & string;
@@ -519,5 +547,5 @@ export interface CacheStats extends Stats {
 /** The cache behind `permacache`. */
 export interface DefaultCache extends Cache {
   /** Sets options of the default cache, before a function of it is first called. */
-  configure(options: CacheOptions): void;
+  configure(options: CacheOptions & { store?: Store | undefined }): void;
 }

@@ -109,10 +109,26 @@ export interface DecodedEntry extends EntryHeader {
   readonly payload: Uint8Array;
 }
 
+/** What is known of bytes that stay as they are, once it was asked. */
+const held = new WeakMap<Buffer, DecodedEntry | undefined>();
+
+/** For bytes that stay as they are: what they hold is made out once. */
+export function holdEntry(entry: Buffer): void {
+  held.set(entry, undefined);
+}
+
 /**
  * The entry in these bytes, or `undefined` where they are not, exactly, one whole undamaged entry.
  */
 export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
+  const known = held.get(entry);
+  if (known) return known;
+  const decoded = decode(entry);
+  if (held.has(entry)) held.set(entry, decoded);
+  return decoded;
+}
+
+function decode(entry: Buffer): DecodedEntry | undefined {
   if (entry.length < TEXTS || entry.readUInt32LE(0) !== MAGIC_LOW || entry.readUInt32LE(4) !== MAGIC_HIGH)
     return undefined;
   const identityEnd = TEXTS + entry.readUInt32LE(IDENTITY_LENGTH);

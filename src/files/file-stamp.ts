@@ -8,25 +8,30 @@ export class FileStamp {
     this.#stats = stats;
   }
 
-  /** No link is followed. `undefined` where there is no such file. */
+  /** No link is followed. `undefined` where there is nothing, or it is out of reach. */
   static of(path: string): FileStamp | undefined {
-    const stats = lstatSync(path, LSTAT);
-    return stats?.isFile() ? new FileStamp(stats) : undefined;
+    try {
+      const stats = lstatSync(path, LSTAT);
+      return stats && new FileStamp(stats);
+    } catch {
+      return undefined; // reading it will tell
+    }
   }
 
   isSame(other: FileStamp): boolean {
-    const [a, b] = [this.#stats, other.#stats];
+    const a = this.#stats;
+    const b = other.#stats;
     return (
       a.ctimeNs === b.ctimeNs && a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs
     );
   }
 
   /**
-   * Whether nothing that is put in its place from now on can have the same stamp. An inode is given to the next file at
-   * once, and the clock of many file systems ticks every 4 ms only.
+   * An inode is given to the next file at once, and the clock of many file systems ticks every 4 ms only: what was changed
+   * just now may be replaced by what looks the same. Asked now, the answer holds for all that comes.
    */
-  isOld(): boolean {
-    return BigInt(Date.now()) * 1_000_000n - this.#stats.ctimeNs >= OLD;
+  isReliable(): boolean {
+    return this.#stats.isFile() && BigInt(Date.now()) * 1_000_000n - this.#stats.ctimeNs >= OLD;
   }
 }
 

@@ -15,6 +15,7 @@ import {
 import { rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StoreError } from "../errors.js";
+import { FileStamp } from "../files/file-stamp.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
 import { type Held, keyLockIn, lockKind } from "../files/key-lock.js";
@@ -54,6 +55,7 @@ import { noteRemoval, removalsIn, wasRemoved } from "./removals.js";
 import {
   ClearedError,
   type Content,
+  type EntryStamp,
   type Evicted,
   type Folder,
   type FolderSize,
@@ -90,6 +92,7 @@ export interface FileStoreOptions {
  */
 export class FileStore implements Store {
   readonly sync = true;
+  readonly hasStamps = true;
   readonly #root: Root;
   readonly #folders = new Map<string, FileFolder>();
   /** By its names: a folder that is found tells no more. */
@@ -473,6 +476,15 @@ export class FileFolder implements Folder {
     if (found !== undefined || !readable) return found;
     const [, other] = this.#namesOf(digest, readable);
     return readFile(`${this.#path}/${other}`, async);
+  }
+
+  stamp(digest: string, readable?: ReadableName): EntryStamp | undefined {
+    const shard = digest.slice(0, 2);
+    if (!this.#seen.has(shard)) return undefined; // only `read` looks for links on the way
+    const stamp = FileStamp.of(
+      readable?.isPreferred ? `${this.#path}/${shard}/${readable.file}` : this.#fileOf(digest),
+    );
+    return stamp ?? (readable && FileStamp.of(`${this.#path}/${this.#namesOf(digest, readable)[1]}`));
   }
 
   mark(): Mark {

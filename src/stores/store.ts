@@ -20,9 +20,11 @@ export interface Store {
    */
   readonly isRemote?: boolean;
   /** The same entries as sync functions see them, where that is another way: nothing that its folders do takes a promise. */
-  readonly forSync?: Store;
+  readonly forSync?: Store | undefined;
   /** Whether its folders have `stamp`. */
   readonly hasStamps?: boolean;
+  /** @throws OptionError for limits that it does not keep. Default: it keeps all */
+  assertLimits?(limits: RetentionLimits): void;
   /** Where it is, for messages: without passwords. */
   readonly directory: string;
   /** How its keys are locked, for people. Costs some milliseconds the first time. */
@@ -58,7 +60,7 @@ export interface Folder {
   readonly directory: string;
   readonly location: string;
   /** For messages: what to do where it cannot be read or written. Default: what helps with a directory. No full stop. */
-  readonly remedy?: string;
+  readonly remedy?: string | undefined;
   /**
    * The bytes of an entry, `undefined` where there is none. They may stand in a buffer that the next read uses.
    * @param async whether the caller can take a promise
@@ -66,8 +68,8 @@ export interface Folder {
    */
   read(digest: string, async: boolean, readable?: ReadableName): Awaitable<Buffer | undefined>;
   /**
-   * What tells the entry that `read` would give from any that takes its place later, without reading it; `undefined` where
-   * there is none, or it is too young to be told from the next one. For those who hold entries in memory.
+   * What tells the entry that `read` would give from others in its place, without reading it; `undefined` where there is
+   * none. For those who hold entries in memory.
    */
   stamp?(digest: string, readable?: ReadableName): EntryStamp | undefined;
   /** What is held of an entry in memory does not count any more: the next read looks at the store. */
@@ -162,6 +164,8 @@ export interface Publishing {
 }
 
 export interface EntryStamp {
+  /** Whether whatever takes the place of the entry from now on has another stamp: not, where it is too young for that. */
+  isReliable(): boolean;
   isSame(other: EntryStamp): boolean;
 }
 

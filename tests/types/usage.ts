@@ -1,6 +1,16 @@
 // Compiled, not run: against the built package, without the types of Node, by the oldest and the newest TypeScript.
 import { expectTypeOf } from "expect-type";
-import type { Cache, CachedFunction, Detail, EntryMeta, PathSummary, Peek } from "permacache";
+import type {
+  AnyAsyncFunction,
+  AsyncStore,
+  Cache,
+  CachedFunction,
+  Detail,
+  EntryMeta,
+  PathSummary,
+  Peek,
+  SyncStore,
+} from "permacache";
 import {
   CacheMissError,
   cacheOf,
@@ -10,6 +20,7 @@ import {
   defineType,
   dropIf,
   dropIfEqual,
+  fileStore,
   keySymbol,
   kw,
   PermacacheError,
@@ -17,6 +28,7 @@ import {
   stableHash,
   str,
   tempCache,
+  tieredStore,
   verbose,
   withMode,
 } from "permacache";
@@ -387,6 +399,27 @@ expectTypeOf(h).toMatchTypeOf<CachedFunction<(a: string) => number>>();
 const { permacache: pc } = cache;
 pc("y")(sq.original);
 defaultCache.configure({ dir: "/tmp/x" });
+
+// stores
+declare const lmdb: SyncStore;
+declare const redis: AsyncStore;
+expectTypeOf(createCache({ store: lmdb, maxValueBytes: "10MB" })).toEqualTypeOf<Cache>();
+const remote = createCache({ store: redis, secret: "x".repeat(32), memory: { maxBytes: "1MB", trust: "1s" } });
+expectTypeOf(remote).toEqualTypeOf<Cache<AnyAsyncFunction>>();
+expectTypeOf(remote.permacache("r")(async (x: number) => x)(1)).toEqualTypeOf<Promise<number>>();
+// @ts-expect-error a sync function cannot wait for the store
+remote.permacache("r")((x: number) => x);
+// @ts-expect-error nor can a call of one
+remote.call((x: number) => x, 1);
+expectTypeOf(tieredStore(lmdb, redis)).toEqualTypeOf<SyncStore>();
+expectTypeOf(tieredStore(fileStore({ dir: "/tmp/x" }), redis)).toEqualTypeOf<SyncStore>();
+expectTypeOf(tieredStore(redis, lmdb)).toEqualTypeOf<AsyncStore>();
+createCache({ store: tieredStore(lmdb, redis) }).permacache("t")((x: number) => x);
+defaultCache.configure({ store: redis });
+// @ts-expect-error no store
+createCache({ store: "redis://localhost" });
+// @ts-expect-error of how much?
+createCache({ memory: {} });
 
 // what is in a cache
 async function manage() {

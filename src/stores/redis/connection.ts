@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { OptionError, StoreError } from "../../errors.js";
-import type { Script } from "./scripts.js";
+import { ALL, type Script } from "./scripts.js";
 
 export type Argument = string | Buffer;
 
@@ -11,6 +11,7 @@ interface Client {
   on(event: string, listener: (error: Error) => void): unknown;
   unref(): void;
   destroy(): void;
+  readonly isReady: boolean;
 }
 
 /** Milliseconds before a server that was down is tried again: doubled each time, but for a little chance. */
@@ -33,6 +34,8 @@ export class Connection {
   readonly #shown: string;
   readonly #timeout: number;
   #client: Client | undefined;
+  /** Of the client: the server said no. */
+  #Refusal: new (...args: never[]) => Error = OptionError;
   #connecting: Promise<Client> | undefined;
   /** Why the server counts as down. */
   #down: Error | undefined;
@@ -101,7 +104,8 @@ export class Connection {
       this.#breaks = 0;
       return answer;
     } catch (error) {
-      throw isReply(error as Error) ? error : (this.#down ?? new BrokenError("the connection broke", { cause: error }));
+      if (error instanceof this.#Refusal) throw error;
+      throw this.#down ?? new BrokenError("the connection broke", { cause: error });
     } finally {
       this.#heardAt = performance.now();
       if (--this.#pending === 0) {
@@ -127,8 +131,8 @@ export class Connection {
   #silent(): void {
     if (this.#pending === 0) return;
     const silent = performance.now() - this.#heardAt;
-    if (silent < this.#timeout) return this.#watchFor(this.#timeout - silent);
-    this.#fail(new SilentError(`no answer within ${this.#timeout} ms`));
+    if (silent < this.#timeout) this.#watchFor(this.#timeout - silent);
+    else this.#fail(new SilentError(`no answer within ${this.#timeout} ms`));
   }
 
   // ---- connecting ----
@@ -142,7 +146,8 @@ export class Connection {
   }
 
   async #connect(isProbe = false): Promise<Client> {
-    const { createClient, RESP_TYPES } = await load(); // takes its time, which is not the server's
+    const { createClient, RESP_TYPES, ErrorReply } = await load(); // takes its time, which is not the server's
+    this.#Refusal = ErrorReply;
     const client: Client = createClient({
       url: this.#url,
       RESP: 2, // speaks to all servers, and asks nothing first
@@ -155,8 +160,9 @@ export class Connection {
     client.on("error", () => this.#lost(client));
     client.unref();
     try {
-      await inTime(client.connect(), this.#timeout, isProbe);
+      await inTime(prepare(client), this.#timeout, isProbe);
     } catch (error) {
+      client.on("connect", () => client.destroy()); // where it is just about to
       client.destroy();
       this.#fail(error as Error);
       throw error;
@@ -203,9 +209,13 @@ export class Connection {
 class SilentError extends Error {}
 class BrokenError extends Error {}
 
-/** Whether the server said no. */
-function isReply({ constructor }: Error): boolean {
-  return /^(Simple|Blob|Multi)?Error(Reply)?$/.test(constructor.name) && constructor !== Error;
+/** With the scripts in the server, commands are done in the order in which they are sent. */
+async function prepare(client: Client): Promise<void> {
+  await client.connect();
+  await Promise.all(ALL.map(({ text }) => client.sendCommand(["SCRIPT", "LOAD", text]).catch(unlessBroken)));
+  function unlessBroken(error: Error): void {
+    if (!client.isReady) throw error;
+  }
 }
 
 /** @param isAside the process need not stay alive for it */

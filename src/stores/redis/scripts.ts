@@ -156,3 +156,18 @@ redis.call('HDEL', KEYS[3], ARGV[2])
 for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
 return 1
 `);
+
+export const ALL: readonly Script[] = [
+  READ,
+  MARK,
+  PUBLISH,
+  REMOVE,
+  CLEAR,
+  LOCK,
+  RENEW,
+  UNLOCK,
+  FORGET,
+  WHICH,
+  USE_CONTENT,
+  LEAVE_CONTENT,
+];
