@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { defaultCache, dropIfEqual, kw, PermacacheError, permacache, stableHash } from "permacache";
+import { defaultCache, dropIfEqual, fileStore, kw, PermacacheError, permacache, stableHash, tieredStore } from "permacache"; // biome-ignore format: one line
 import { type DelayChart, delayChart } from "./demo/chart.js";
 import { delayProfile, groupFlights } from "./demo/flights.js";
 import { Calls, callTable, heading, type Row, seconds } from "./demo/report.js";
@@ -91,6 +91,8 @@ Computes delays of US flights in functions that permacache wraps. Run it twice.
   --size 20k|200k  the flights of vega-datasets to take: by airport (20k, the default) or by distance (200k)
   --quick          less work: fewer airports, fewer samples
   --dir DIR        where the entries live; default: .cache/demo in the project
+  --store STORE    files (the default), lmdb, or redis: files in DIR before a server that many machines share
+  --url URL        of the Redis server; default: redis://127.0.0.1:6379
   --chart FILE     where to draw the delays, as SVG; default: delays.svg in DIR
   --clear          forget what earlier runs have computed, first
   --help           this text
@@ -104,6 +106,14 @@ const sizes = {
   quick: { intervals: 6, resamples: 500, minFlights: 200, maxClusters: 4, starts: 5 },
 };
 
+/** The engines are loaded where they are used. Some of the functions are sync: Redis needs something near before it. */
+const stores = {
+  files: async (dir: string, _url: string) => fileStore({ dir }),
+  lmdb: async (dir: string, _url: string) => (await import("permacache/lmdb")).lmdbStore({ path: join(dir, "lmdb") }),
+  redis: async (dir: string, url: string) =>
+    tieredStore(fileStore({ dir }), (await import("permacache/redis")).redisStore({ url })),
+};
+
 class UsageError extends Error {}
 
 function readOptions() {
@@ -113,16 +123,21 @@ function readOptions() {
         size: { type: "string", default: "20k" },
         quick: { type: "boolean", default: false },
         dir: { type: "string", default: resolve(project, ".cache/demo") },
+        store: { type: "string", default: "files" },
+        url: { type: "string" },
         chart: { type: "string" },
         clear: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
-    const { size, dir, chart = join(dir, "delays.svg") } = values;
+    const { size, dir, store, url, chart = join(dir, "delays.svg") } = values;
     if (size !== "20k" && size !== "200k") throw new Error(`--size is 20k or 200k, not "${size}"`);
     if (dir === "") throw new Error("--dir needs the path of a directory");
     if (chart === "") throw new Error("--chart needs the path of a file");
-    return { ...values, size, dir: resolve(dir), chart: resolve(chart) } as const;
+    if (!(store in stores)) throw new Error(`--store is files, lmdb or redis, not "${store}"`);
+    if (url !== undefined && store !== "redis") throw new Error("--url goes with --store redis");
+    const place = { dir: resolve(dir), url: url ?? "redis://127.0.0.1:6379" };
+    return { ...values, ...place, size, store: store as keyof typeof stores, chart: resolve(chart) } as const;
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
@@ -131,7 +146,7 @@ function readOptions() {
 async function main() {
   const options = readOptions();
   if (options.help) return console.log(usage);
-  defaultCache.configure({ dir: options.dir });
+  defaultCache.configure({ store: await stores[options.store](options.dir, options.url) });
   if (options.clear) console.log(`Cleared ${await clearAll()} entries.\n`);
 
   const { intervals, resamples, minFlights, maxClusters, starts } = sizes[options.quick ? "quick" : options.size];
@@ -170,7 +185,8 @@ async function main() {
   console.log(`\n${aboutDelays(what, delays)}`);
   console.log(aboutChart(options.chart, calls.rows.at(-1)!));
   console.log(`\n${aboutClusters(what, busy, profiles, clusterings)}`);
-  console.log(`\n${summary(calls.rows, options.dir)}`);
+  await defaultCache.close(); // what sync functions have computed reaches the server in the background
+  console.log(`\n${summary(calls.rows, (await defaultCache.stats()).directory)}`);
 }
 
 async function clearAll(): Promise<number> {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { RedisServer, redisBinary } from "../scripts/redis.js";
 
 const project = new URL("..", import.meta.url);
 
@@ -95,6 +96,38 @@ test("the chart is drawn once: it is copied to another path, and comes back when
   t.false(existsSync(other));
 });
 
+test("on LMDB a second run computes nothing either, and shows the same results as on files", (t) => {
+  const args = ["--quick", "--dir", temporary(t), "--store", "lmdb"];
+  const first = demo(args);
+  t.deepEqual([first.status, first.stderr], [0, ""]);
+  t.regex(first.stdout, /^12 calls: 12 computed \(12 stored\)/m);
+  t.regex(first.stdout, /^Entries: .*lmdb/m);
+  const second = demo(args);
+  t.regex(second.stdout, /^Nothing was computed: all 12 calls/m);
+  t.is(results(second.stdout), results(demo(["--quick", "--dir", temporary(t)]).stdout));
+});
+
+test("without a server it computes, with one warning", (t) => {
+  const args = ["--quick", "--dir", temporary(t), "--store", "redis", "--url", "redis://127.0.0.1:1"];
+  const first = demo(args);
+  t.is(first.status, 0);
+  t.is(first.stderr.match(/PermacacheWarning/g)?.length, 1, first.stderr);
+  t.regex(first.stdout, /^12 calls: 12 computed \(12 stored\)/m);
+  t.regex(demo(args).stdout, /^Nothing was computed: all 12 calls/m); // near
+});
+
+(redisBinary() ? test : test.skip)("another machine is served from a Redis server", async (t) => {
+  const server = await RedisServer.start();
+  t.teardown(() => server.stop());
+  const run = () => demo(["--quick", "--dir", temporary(t), "--store", "redis", "--url", server.url]);
+  const first = run();
+  t.deepEqual([first.status, first.stderr], [0, ""]);
+  t.regex(first.stdout, /^12 calls: 12 computed \(12 stored\)/m);
+  const second = run(); // the async functions are served; a sync one reads what is near
+  t.regex(second.stdout, /^12 calls: 10 computed \(10 stored\), 2 served/m);
+  t.is(results(second.stdout), results(first.stdout));
+});
+
 test("a chart that cannot be written is told in one line", (t) => {
   const dir = temporary(t);
   writeFileSync(join(dir, "file"), "");
@@ -129,11 +162,14 @@ test("a mode of the environment holds", (t) => {
 test("--help shows the options", (t) => {
   const { status, stdout } = demo(["--help"]);
   t.is(status, 0);
-  for (const option of ["--size", "--quick", "--dir", "--chart", "--clear"]) t.true(stdout.includes(option));
+  for (const option of ["--size", "--quick", "--dir", "--store", "--url", "--chart", "--clear"])
+    t.true(stdout.includes(option));
 });
 
 test(refuses, ["--no-such-option"], /no-such-option/);
 test(refuses, ["--size", "3m"], /--size is 20k or 200k, not "3m"/);
 test(refuses, ["--dir", ""], /--dir needs the path of a directory/);
 test(refuses, ["--chart", ""], /--chart needs the path of a file/);
+test(refuses, ["--store", "memcached"], /--store is files, lmdb or redis, not "memcached"/);
+test(refuses, ["--url", "redis://x"], /--url goes with --store redis/);
 test(refuses, ["flights.json"], /flights\.json/);

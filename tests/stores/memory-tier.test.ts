@@ -107,7 +107,7 @@ for (const [what, change] of Object.entries(CHANGES)) {
   });
 }
 
-test("the trust ends after its time, and each look begins it anew", async (t) => {
+test.serial("the trust ends after its time, and each look begins it anew", async (t) => {
   const { folder, held, reads } = prepare(HUGE, 1_000);
   const { now } = performance;
   let time = 5_000;

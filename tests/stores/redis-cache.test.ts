@@ -98,7 +98,7 @@ withRedis("without a server, functions work, with one warning, and no password i
   const server = await newServer(t);
   await server.kill();
   const url = server.url.replace("//", "//:hunter2@");
-  const cache = createCache({ store: redisStore({ url }) });
+  const cache = createCache({ store: redisStore({ url, timeout: PATIENT }) });
   const { double, calls } = doubling(cache);
   const warnings = await warningsOf(async () => {
     for (const n of [1, 1, 2]) t.is(await double(n), n * 2);

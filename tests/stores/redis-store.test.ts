@@ -478,7 +478,8 @@ withRedis("a password is used, and never shown", async (t) => {
   const failure = await failureOf(() => textOf(wrong.folder(A), digestOf(1)));
   t.true(failure instanceof StoreError);
   t.regex(failure.message, /WRONGPASS/);
-  t.regex((await failureOf(() => textOf(redisStore({ url: server.url }).folder(A), digestOf(1)))).message, /NOAUTH/);
+  const without = redisStore({ url: server.url, timeout: PATIENT });
+  t.regex((await failureOf(() => textOf(without.folder(A), digestOf(1)))).message, /NOAUTH/);
   const shown = [store, wrong, wrong.folder(A), failure].map((each) => inspect(each, { depth: 9, showHidden: true }));
   for (const text of [...shown, wrong.directory, wrong.folder(A).location]) t.notRegex(text, /wr0ng|right/);
   t.is(wrong.directory, `redis://127.0.0.1:${server.port}`);
@@ -519,7 +520,7 @@ function runProgram(code: string, dist = DIST): Promise<{ readonly code: number 
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
-  return new Promise((resolve) => child.once("exit", (exitCode) => resolve({ code: exitCode, output })));
+  return new Promise((resolve) => child.once("close", (exitCode) => resolve({ code: exitCode, output })));
 }
 
 const PROGRAM = (url: string) => `

@@ -115,13 +115,12 @@ export class Connection {
     }
   }
 
-  /** Looks after some time whether the server is silent. While this process was busy itself, it could not hear. */
+  /** Looks after some time whether the server is silent. */
   #watchFor(milliseconds: number, forgiven = 0): void {
     const due = performance.now() + milliseconds;
     this.#watch = setTimeout(() => {
-      const late = performance.now() - due;
       const silent = performance.now() - this.#heardAt;
-      if (late > this.#timeout / 2 && forgiven < 3) return this.#watchFor(this.#timeout / 2, forgiven + 1);
+      if (wasBusy(due, this.#timeout, forgiven)) return this.#watchFor(this.#timeout / 2, forgiven + 1);
       if (silent < this.#timeout) return this.#watchFor(this.#timeout - silent, forgiven);
       // What has come by now is read before.
       this.#watch = setTimeout(() => setImmediate(() => this.#silent()), 0);
@@ -154,7 +153,7 @@ export class Connection {
       disableClientInfo: true,
       disableOfflineQueue: true,
       maintNotifications: "disabled",
-      socket: { connectTimeout: this.#timeout, reconnectStrategy: false },
+      socket: { connectTimeout: 5 * this.#timeout, reconnectStrategy: false }, // ours, below, is shorter
       commandOptions: { timeout: undefined, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
     } as object) as never;
     client.on("error", () => this.#lost(client));
@@ -221,12 +220,24 @@ async function prepare(client: Client): Promise<void> {
 /** @param isAside the process need not stay alive for it */
 function inTime<T>(work: Promise<T>, timeout: number, isAside: boolean): Promise<T> {
   return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout;
     const late = () => reject(new SilentError(`no connection within ${timeout} ms`));
-    // What has come by now is read before.
-    const timer = setTimeout(() => setImmediate(late), timeout);
-    if (isAside) timer.unref();
+    const watchFor = (milliseconds: number, forgiven = 0) => {
+      const due = performance.now() + milliseconds;
+      timer = setTimeout(() => {
+        if (wasBusy(due, timeout, forgiven)) watchFor(timeout / 2, forgiven + 1);
+        else setImmediate(late); // what has come by now is read before
+      }, milliseconds);
+      if (isAside) timer.unref();
+    };
+    watchFor(timeout);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
+}
+
+/** Whether a timer is late because this process was busy: then it could not hear what came meanwhile. Not forever. */
+function wasBusy(due: number, timeout: number, forgiven: number): boolean {
+  return performance.now() - due > timeout / 2 && forgiven < 3;
 }
 
 const MODULE = "@redis/client";
