@@ -56,6 +56,8 @@ function lock(fd: number, offset: number, length: number): boolean {
 /** So often the lock file may be replaced while we lock it; whoever waits comes back. */
 const ATTEMPTS = 10;
 
+export const LOCK_FILE = "=_locks";
+
 /**
  * One lock file for all keys of a folder, `=_locks`: a key is a byte of it, at an offset that its digest gives. The file
  * stays empty. It is open only while a key is locked: a program may have many folders, and few descriptors.
@@ -68,7 +70,7 @@ export class RangeLock implements KeyLock {
   #file: LockFile | undefined;
 
   constructor(folder: string, permissions = PRIVATE) {
-    this.#path = join(folder, "=_locks");
+    this.#path = join(folder, LOCK_FILE);
     this.#permissions = permissions;
   }
 
@@ -159,7 +161,7 @@ function isLockedBy(pid: string, fd: string, path: string, offset: number): bool
   }
 }
 
-const LOCK_FILE = /^=_([0-9a-f]{40})\.flock$/;
+const LOCK_OF_KEY = /^=_([0-9a-f]{40})\.flock$/;
 
 /**
  * For macOS, where only whole files are locked: a file for each key that is locked, `=_<digest>.flock`. Not a fixed number
@@ -205,7 +207,7 @@ export class FileLock implements KeyLock {
   #sweep(): void {
     if (this.#isSwept) return;
     this.#isSwept = true;
-    sweepLocks(this, this.#folder, LOCK_FILE);
+    sweepLocks(this, this.#folder, LOCK_OF_KEY);
   }
 
   holder(digest: string): string | undefined {

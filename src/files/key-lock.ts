@@ -1,5 +1,6 @@
-import { resolve } from "node:path";
-import { FileLock, loadAddon, RangeLock } from "./kernel-lock.js";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { FileLock, LOCK_FILE, loadAddon, RangeLock } from "./kernel-lock.js";
 import { type Permissions, PRIVATE } from "./permissions.js";
 import { PortableLock } from "./portable-lock.js";
 
@@ -44,6 +45,11 @@ export function keyLockIn(folder: string, permissions = PRIVATE): KeyLock {
     locks.set(name, lock);
   }
   return lock;
+}
+
+/** Whether keys of a folder were ever locked; the portable kind leaves nothing behind that would tell. */
+export function isLockedIn(folder: string): boolean {
+  return lockKind() === "portable" || existsSync(join(folder, LOCK_FILE));
 }
 
 /** Which kind is in force in this process. */

@@ -18,7 +18,7 @@ import { StoreError } from "../errors.js";
 import { FileStamp } from "../files/file-stamp.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
-import { type Held, keyLockIn, lockKind } from "../files/key-lock.js";
+import { type Held, isLockedIn, keyLockIn, lockKind } from "../files/key-lock.js";
 import { assertOwn } from "../files/ownership.js";
 import { lessUmask, type Permissions, PRIVATE, SHARED } from "../files/permissions.js";
 import { publish } from "../files/publish.js";
@@ -528,7 +528,9 @@ export class FileFolder implements Folder {
 
   tryLockPath(digest: string, makes: boolean): Held | undefined {
     const root = makes ? this.#root.make() : this.#root.get();
-    return root === undefined ? { release() {} } : keyLockIn(root, this.#root.permissions).tryLock(digest);
+    // Who changes nothing makes no lock file either: where there is none, nobody holds a path.
+    if (root === undefined || !(makes || isLockedIn(root))) return { release() {} };
+    return keyLockIn(root, this.#root.permissions).tryLock(digest);
   }
 
   pathHolder(digest: string): string | undefined {

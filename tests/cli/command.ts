@@ -12,7 +12,14 @@ export interface Outcome {
 }
 
 /** What the environment of a test may not say. */
-const NEUTRAL = { PERMACACHE_DIR: undefined, NO_COLOR: undefined, FORCE_COLOR: undefined, TERM: "xterm", TZ: "UTC" };
+const NEUTRAL = {
+  CI: undefined,
+  PERMACACHE_DIR: undefined,
+  NO_COLOR: undefined,
+  FORCE_COLOR: undefined,
+  TERM: "xterm",
+  TZ: "UTC",
+};
 
 export function environment(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return { ...process.env, ...NEUTRAL, ...env };
