@@ -7,11 +7,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const { dir, out, calls, length, uid, descriptors } = JSON.parse(process.argv[2]);
+const { createCache } = await import("permacache"); // as root: the package may be in a private directory
 if (uid !== undefined) {
   process.setgid(uid);
   process.setuid(uid);
 }
-const { createCache } = await import("permacache");
 // Not before: to load modules takes many at once.
 if (descriptors) execFileSync("prlimit", [`--pid=${process.pid}`, `--nofile=${descriptors}:${descriptors}`]);
 const warnings = [];

@@ -177,8 +177,9 @@ function program(t: ExecutionContext, user: number, group: number, dir: string, 
   const all = { dir, ...options };
   chmodSync(join(dir, ".."), 0o755);
   const script = `
+    const { createCache } = await import("permacache"); // as root: the package may be in a private directory
+    await createCache().stats(); // loads the key lock
     process.umask(0o002); process.setgroups([]); process.setgid(${group}); process.setuid(${user});
-    const { createCache } = await import("permacache");
     const { writeFileSync, readFileSync } = await import("node:fs");
     const cache = createCache(${JSON.stringify(all)});
     let count = 0;

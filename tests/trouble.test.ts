@@ -122,8 +122,8 @@ test("a directory that may only be read, as a user other than root: hits are ser
   spawnSync("chown", ["-R", "65534:65534", dir]);
   chmodSync(join(dir, ".."), 0o755);
   const program = `
+    const { createCache } = await import("permacache"); // as root: the package may be in a private directory
     process.setgid(65534); process.setuid(65534);
-    const { createCache } = await import("permacache");
     const { permacache } = createCache({ dir: ${JSON.stringify(dir)} });
     const f = permacache("readable")((x) => x + 1);
     console.log(f.detail(1).hit, f(2), f(2), f(3));`;
