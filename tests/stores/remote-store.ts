@@ -14,6 +14,8 @@ export interface Remote {
   isDown: boolean;
   /** Waited for by each operation. */
   delay: () => Promise<unknown>;
+  /** Waited for by what a read has found, on its way back. */
+  arrival: () => Promise<unknown>;
   /** Names of the operations so far. */
   readonly asked: string[];
 }
@@ -34,7 +36,7 @@ const FLOWS = ["publish", "keep", "clear"];
 const ITEMS = ["list", "sizes", "contents", "folders"];
 
 export function remote(inner: Store): Remote {
-  const self: Remote = { store: undefined as never, isDown: false, delay: turn, asked: [] };
+  const self: Remote = { store: undefined as never, isDown: false, delay: turn, arrival: turn, asked: [] };
   const folders = new Map<Folder, Folder>();
   async function reached(name: string) {
     self.asked.push(name);
@@ -55,7 +57,10 @@ export function remote(inner: Store): Remote {
           return async (...args: unknown[]) => {
             await reached(name);
             const result = await value.apply(target, args);
-            return Buffer.isBuffer(result) ? Buffer.from(result) : result;
+            if (!Buffer.isBuffer(result)) return result;
+            const bytes = Buffer.from(result);
+            await self.arrival();
+            return bytes;
           };
         if (FLOWS.includes(name))
           return function* (...args: unknown[]): Flow<unknown> {

@@ -8,7 +8,7 @@ import type { Store } from "../../src/stores/store.js";
 import { TieredStore } from "../../src/stores/tiered-store.js";
 import { newDirectory as newPlace } from "../files/directory.js";
 import { failureOf, filesIn, newDirectory, warningsOf } from "../place.js";
-import { digestOf, put, testStore, textOf } from "./contract.js";
+import { digestOf, testStore } from "./contract.js";
 import { type Remote, remote } from "./remote-store.js";
 
 const files = () => FileStore.at(join(newPlace(), "store"));
@@ -308,13 +308,37 @@ test("memory before both", async (t) => {
 });
 
 test("what was cleared while it was found far is not put near", async (t) => {
-  const { far, near } = prepare(t);
-  const folder = new TieredStore(near, far.store).folder({ path: "filled" });
-  await put(folder, digestOf(1), "x");
-  near.folder({ path: "filled" }).remove(digestOf(1));
-  const reading = textOf(folder, digestOf(1));
-  await run(folder.clear(true));
-  await reading;
+  const { far, near, permacache } = prepare(t);
+  const f = permacache("filled")(async (x: number) => [x]);
+  await f(1);
+  await run(near.folder({ path: "filled" }).clear(true));
+  let go!: () => void;
+  far.arrival = () => new Promise<void>((done) => (go = done));
+  const looking = f.has(1);
+  while (!go) await turn();
+  await f.clear();
+  far.arrival = turn;
+  go();
+  t.false(await looking);
   t.is(entriesIn(near).length, 0);
-  t.is(await textOf(folder, digestOf(1)), undefined);
+  t.false(await f.has(1));
+});
+
+test("what was cleared while it is put near does not stay there", async (t) => {
+  const { far, near, permacache } = prepare(t);
+  const f = permacache("filled/late")(async (x: number) => [x]);
+  await f(1);
+  const folder = near.folder({ path: "filled/late" });
+  await run(folder.clear(true));
+  const { publish } = folder;
+  let clearing: Promise<number> | undefined;
+  folder.publish = function* (this: typeof folder, ...args: Parameters<typeof publish>) {
+    clearing = f.clear();
+    return yield* publish.apply(this, args);
+  };
+  t.true(await f.has(1)); // it was, when it was asked
+  await clearing;
+  t.is(entriesIn(near).length, 0);
+  t.is(far.asked.filter((name) => name === "clear").length, 1);
+  t.false(await f.has(1));
 });
