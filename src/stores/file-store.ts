@@ -29,7 +29,6 @@ import { type Flow, turn, wait } from "../flow.js";
 import {
   folderNames,
   type Identity,
-  identityText,
   isEntriesFolder,
   isPath,
   pathOfFolder,
@@ -40,6 +39,7 @@ import { HASH, type ReadableName } from "../readable-name.js";
 import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
 import { ENTRY_FILE } from "./entry-file.js";
+import { Folders } from "./folders.js";
 import {
   dropContents,
   isKeptContent,
@@ -94,9 +94,7 @@ export class FileStore implements Store {
   readonly sync = true;
   readonly hasStamps = true;
   readonly #root: Root;
-  readonly #folders = new Map<string, FileFolder>();
-  /** By its names: a folder that is found tells no more. */
-  readonly #byNames = new Map<string, FileFolder>();
+  readonly #folders = new Folders((names) => new FileFolder(this.#root, names.split("/")));
 
   private constructor(dir: string, options: FileStoreOptions) {
     this.#root = new Root(dir, options);
@@ -125,23 +123,7 @@ export class FileStore implements Store {
   }
 
   folder(identity: Identity): FileFolder {
-    const text = identityText(identity);
-    let folder = this.#folders.get(text);
-    if (!folder) {
-      folder = this.#named(folderNames(identity));
-      this.#folders.set(text, folder);
-    }
-    return folder;
-  }
-
-  #named(names: readonly string[]): FileFolder {
-    const text = names.join("/");
-    let folder = this.#byNames.get(text);
-    if (!folder) {
-      folder = new FileFolder(this.#root, names);
-      this.#byNames.set(text, folder);
-    }
-    return folder;
+    return this.#folders.of(identity);
   }
 
   exists(): boolean {
@@ -150,7 +132,11 @@ export class FileStore implements Store {
 
   async *folders(path?: string): AsyncGenerator<StoredFolder, void> {
     for (const names of path === undefined ? this.#root.folders() : this.#root.foldersOf(path)) {
-      yield { path: pathOfFolder(names.slice(0, -1).join("/")), name: names.at(-1)!, folder: this.#named(names) };
+      yield {
+        path: pathOfFolder(names.slice(0, -1).join("/")),
+        name: names.at(-1)!,
+        folder: this.#folders.named(names.join("/")),
+      };
       await turn();
     }
   }

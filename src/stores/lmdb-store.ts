@@ -6,9 +6,10 @@ import { ioFor } from "../files/io.js";
 import { type Held, keyLockIn, lockKind } from "../files/key-lock.js";
 import { lessUmask, PRIVATE } from "../files/permissions.js";
 import { type Flow, turn, wait } from "../flow.js";
-import { folderNames, type Identity, identityText, pathOfFolder, SOURCE } from "../identity.js";
+import { folderNames, type Identity, pathOfFolder, SOURCE } from "../identity.js";
 import { type Aged, beyondLimits, exceeded, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { SyncStore, WorkProgress } from "../types.js";
+import { Folders } from "./folders.js";
 import {
   dropContents,
   isKeptContent,
@@ -104,13 +105,12 @@ class LmdbStore implements Store {
   readonly sync = true;
   readonly directory: string;
   readonly #database: Database;
-  readonly #folders = new Map<string, LmdbFolder>();
-  readonly #byNames = new Map<string, LmdbFolder>();
+  readonly #folders = new Folders((names) => new LmdbFolder(this.directory, this.#database, names));
 
   constructor(directory: string, mapSize: number | undefined) {
     this.directory = directory;
     this.#database = new Database(directory, mapSize, () => {
-      for (const folder of this.#byNames.values()) folder.noteUses();
+      for (const folder of this.#folders.all()) folder.noteUses();
     });
   }
 
@@ -119,22 +119,7 @@ class LmdbStore implements Store {
   }
 
   folder(identity: Identity): LmdbFolder {
-    const text = identityText(identity);
-    let folder = this.#folders.get(text);
-    if (!folder) {
-      folder = this.#named(folderNames(identity).join("/"));
-      this.#folders.set(text, folder);
-    }
-    return folder;
-  }
-
-  #named(names: string): LmdbFolder {
-    let folder = this.#byNames.get(names);
-    if (!folder) {
-      folder = new LmdbFolder(this.directory, this.#database, names);
-      this.#byNames.set(names, folder);
-    }
-    return folder;
+    return this.#folders.of(identity);
   }
 
   exists(): boolean {
@@ -145,13 +130,13 @@ class LmdbStore implements Store {
     const found = this.#database.read((opened) => namesOf(opened, path)) ?? [];
     const all = found.map((names) => ({ names, path: pathOf(names), name: basename(names) }));
     for (const each of all.sort((a, b) => compare(a.path, b.path) || compare(a.name, b.name))) {
-      yield { path: each.path, name: each.name, folder: this.#named(each.names) };
+      yield { path: each.path, name: each.name, folder: this.#folders.named(each.names) };
       await turn();
     }
   }
 
   async prune(limits: RetentionLimits, onProgress?: (progress: WorkProgress) => void): Promise<Evicted[]> {
-    for (const folder of this.#byNames.values()) folder.noteUses();
+    for (const folder of this.#folders.all()) folder.noteUses();
     const items = this.#database.read((opened) => itemsOf(opened, namesOf(opened))) ?? [];
     const all = [...beyondLimits(items, limits, Date.now())];
     onProgress?.({ done: 0, total: all.length });

@@ -1,7 +1,8 @@
 import { OptionError } from "../errors.js";
-import { folderNames, type Identity, identityText, pathOfFolder } from "../identity.js";
+import { type Identity, pathOfFolder } from "../identity.js";
 import type { RetentionLimits } from "../retention.js";
 import type { AsyncStore, WorkProgress } from "../types.js";
+import { Folders } from "./folders.js";
 import { assertInstalled, Connection } from "./redis/connection.js";
 import { assertAgeOnly, RedisFolder, type Server } from "./redis/folder.js";
 import { foldersKey } from "./redis/keys.js";
@@ -50,7 +51,7 @@ class RedisStore implements Store {
   readonly directory: string;
   readonly lock = "redis";
   readonly #server: Server;
-  readonly #folders = new Map<string, RedisFolder>();
+  readonly #folders = new Folders((names) => new RedisFolder(this.#server, pathIn(names), names));
 
   constructor({ url, shown, prefix, timeout, lockTtl }: Checked) {
     this.directory = shown;
@@ -64,23 +65,7 @@ class RedisStore implements Store {
   }
 
   folder(identity: Identity): RedisFolder {
-    const text = identityText(identity);
-    let folder = this.#folders.get(text);
-    if (!folder) {
-      folder = this.#named(folderNames(identity).join("/"));
-      this.#folders.set(text, folder);
-    }
-    return folder;
-  }
-
-  /** By their names, which have no space before "version" or "source". */
-  #named(name: string): RedisFolder {
-    let folder = this.#folders.get(`/${name}`);
-    if (!folder) {
-      folder = new RedisFolder(this.#server, pathIn(name), name);
-      this.#folders.set(`/${name}`, folder);
-    }
-    return folder;
+    return this.#folders.of(identity);
   }
 
   async exists(): Promise<boolean> {
@@ -101,7 +86,11 @@ class RedisStore implements Store {
     const found = (await this.#names()).map((name) => ({ path: pathIn(name), name }));
     const wanted = path === undefined ? found : found.filter((each) => each.path === path);
     for (const each of wanted.sort(byPath)) {
-      yield { path: each.path, name: each.name.slice(each.name.lastIndexOf("/") + 1), folder: this.#named(each.name) };
+      yield {
+        path: each.path,
+        name: each.name.slice(each.name.lastIndexOf("/") + 1),
+        folder: this.#folders.named(each.name),
+      };
     }
   }
 
