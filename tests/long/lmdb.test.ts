@@ -32,13 +32,17 @@ for (const DURABLE of ["0", "1"]) {
     for (let round = 0; round < ROUNDS; round++) {
       const writers = [1, 2].map(() => {
         const env = { ...process.env, DURABLE };
-        return spawn(process.execPath, program(path, WRITER), { stdio: ["ignore", "pipe", "inherit"], env });
+        const writer = spawn(process.execPath, program(path, WRITER), { stdio: ["ignore", "pipe", "inherit"], env });
+        const begun = new Promise((resolve) => writer.stdout.once("data", resolve));
+        const gone = new Promise<string | null>((resolve) => writer.once("exit", (_code, signal) => resolve(signal)));
+        return { writer, begun, gone };
       });
-      for (const writer of writers) {
-        await new Promise((begun) => writer.stdout.once("data", begun));
+      for (const { writer, begun, gone } of writers) {
+        await Promise.race([begun, gone]);
         await new Promise((moment) => setTimeout(moment, Math.random() * 20));
         writer.kill("SIGKILL");
-        await new Promise((gone) => writer.once("exit", gone));
+        const signal = await gone;
+        if (signal !== "SIGKILL") t.log(`a writer ended by itself: ${signal}`); // what it left must be right all the same
       }
       for (const [digest, content] of await listOf(folder)) {
         const n = Number.parseInt(digest.slice(0, 2), 16);
