@@ -264,7 +264,7 @@ function* keepResult(
   meta: Meta,
   flight: Flight<Landings>,
 ): Flow<Landed> {
-  const bytes = mark && payload ? yield* store(call, payload, meta, mark, flight, isDurable) : 0;
+  const bytes = mark && payload ? yield* store({ call, payload, meta, mark, flight, isDurable }) : 0;
   return { outcome: { value, hit: false, key: call.key, ...meta, source: plan.source, bytes }, payload, isTried };
 }
 

@@ -50,17 +50,21 @@ function entryOf({ plan, key }: Call, payload: Payload, meta: Meta, record = "")
   return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source, record }, payload, plan.trust.seal);
 }
 
+/** An encoded result, and what decides whether it is still wanted when it is published. */
+export interface Storing {
+  readonly call: Call;
+  readonly payload: Payload;
+  readonly meta: Meta;
+  readonly mark: Mark;
+  readonly flight: Flight<any>;
+  readonly isDurable: boolean;
+}
+
 /** @returns the bytes stored, 0 where it was not */
-export function* store(
-  call: Call,
-  payload: Payload,
-  meta: Meta,
-  mark: Mark,
-  flight: Flight<any>,
-  isDurable: boolean,
-): Flow<number> {
+export function* store(storing: Storing): Flow<number> {
+  const { call, flight } = storing;
   try {
-    return yield* publish(call, payload, meta, mark, flight, isDurable, call.plan.async || flight.canBeJoined);
+    return yield* publish(storing, call.plan.async || flight.canBeJoined);
   } catch (error) {
     if (error instanceof ClearedError) return 0;
     if (error instanceof TooLargeError) reportLarge(call.plan, error.reason);
@@ -70,15 +74,7 @@ export function* store(
 }
 
 /** @throws what the system throws */
-function* publish(
-  call: Call,
-  payload: Payload,
-  meta: Meta,
-  mark: Mark,
-  flight: Flight<any>,
-  isDurable: boolean,
-  canWait: boolean,
-): Flow<number> {
+function* publish({ call, payload, meta, mark, flight, isDurable }: Storing, canWait: boolean): Flow<number> {
   const { plan, folder, digest } = call;
   const running = runningOf(folder, digest)!;
   const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, canWait);
@@ -156,7 +152,8 @@ function* primeOne(call: Call, payload: Payload): Flow<void> {
     const mark = yield* wait(folder.mark());
     assertWritten(plan.subject, call.out, []);
     const meta = { async: plan.async, createdAt: Date.now(), duration: 0 };
-    yield* publish(call, payload, meta, mark, flight, plan.settings().durability === "file", plan.async);
+    const isDurable = plan.settings().durability === "file";
+    yield* publish({ call, payload, meta, mark, flight, isDurable }, plan.async);
   } finally {
     flight.fail(undefined);
     touchDown(folder, digest, flight);
