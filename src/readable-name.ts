@@ -5,6 +5,7 @@ export class ReadableName {
   readonly #digest: string;
   /** Whether entries are to be written under it. They are found under either name. */
   readonly isPreferred: boolean;
+  #file: string | undefined;
 
   constructor(path: string, key: string, digest: string, isPreferred: boolean) {
     this.#path = path;
@@ -15,6 +16,11 @@ export class ReadableName {
 
   /** Made when it is needed: most calls are served under the other name. */
   get file(): string {
+    this.#file ??= this.#make();
+    return this.#file;
+  }
+
+  #make(): string {
     const end = `_${this.#digest.slice(0, HASH)}.entry`;
     const segment = this.#path.slice(this.#path.lastIndexOf("/") + 1);
     const words = [segment, ...argumentsOf(this.#key)].map((word) => word.replaceAll(/[^A-Za-z0-9.@-]+/g, "-"));

@@ -8,6 +8,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -366,6 +367,11 @@ function isStore(entries: readonly Dirent[]): boolean {
 const TEMPORARIES = "=_tmp";
 const LEDGER = "=_ledger";
 
+/** The inode alone would not do: file systems give a freed one to the next file. */
+function isSameFolder(a: Stats, b: Stats): boolean {
+  return a.ino === b.ino && a.dev === b.dev && a.birthtimeMs === b.birthtimeMs && a.isDirectory();
+}
+
 /** Whether no part of the way to a file is a link, or missing. */
 function leadsThroughFolders(root: string, name: string): boolean {
   let folder = root;
@@ -397,6 +403,10 @@ export class FileFolder implements Folder {
   /** The shards that this process has seen to be folders, behind folders: no links. Only for reading. */
   readonly #seen = new Set<string>();
   #path: string | undefined;
+  /** The folder that was seen behind folders: no links. */
+  #verified: Stats | undefined;
+  /** The entry that was asked for last and is not there. */
+  #absent: string | undefined;
   /** Bytes kept for entries that are about to be published. */
   readonly #kept = new Map<string, number>();
 
@@ -440,15 +450,29 @@ export class FileFolder implements Folder {
     return `${this.#path}/${digest.slice(0, 2)}/${digest.slice(2)}${ENTRY}`;
   }
 
-  /** Whether the folder, or a shard of it, is there. @throws StoreError where it, or a folder on the way to it, is a link */
-  #has(...shard: string[]): boolean {
-    let folder = this.#root.get();
-    if (folder === undefined || this.#get() === undefined) return false;
-    for (const name of [...this.#names, ...shard]) {
+  /**
+   * The folder as it is, `undefined` where there is none. The way down to it is walked only where it is not the one that
+   * was seen: that saves 10 of 200 us of a cold call.
+   * @throws StoreError where it, or a folder on the way to it, is a link
+   */
+  #stats(): Stats | undefined {
+    const path = this.#get();
+    if (path === undefined) return undefined;
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats && this.#verified && isSameFolder(stats, this.#verified)) return stats;
+    let folder = this.#root.get()!;
+    for (const name of this.#names) {
       folder = join(folder, name);
-      if (!isFolder(folder)) return false;
+      if (!isFolder(folder)) return undefined;
     }
-    return true;
+    this.#verified = stats;
+    return stats;
+  }
+
+  /** Whether the folder, or what is in it under this name, is there. @throws StoreError where that is no folder */
+  #has(inner?: string): boolean {
+    if (this.#stats() === undefined) return false;
+    return inner === undefined || isFolder(`${this.#path}/${inner}`);
   }
 
   read(digest: string, async: boolean, readable?: ReadableName): Buffer | undefined | Promise<Buffer | undefined> {
@@ -458,10 +482,14 @@ export class FileFolder implements Folder {
       this.#seen.add(shard);
     }
     const first = readable?.isPreferred ? `${this.#path}/${shard}/${readable.file}` : this.#fileOf(digest);
-    const found = readFile(first, async);
-    if (found !== undefined || !readable) return found;
-    const [, other] = this.#namesOf(digest, readable);
-    return readFile(`${this.#path}/${other}`, async);
+    // What was absent is asked for again under its lock. To look is cheaper than to fail: 2 us against 6.
+    const found = digest === this.#absent && !existsSync(first) ? undefined : readFile(first, async);
+    this.#absent = undefined;
+    if (found !== undefined) return found;
+    const other = readable && `${this.#path}/${this.#namesOf(digest, readable)[1]}`;
+    if (other !== undefined && existsSync(other)) return readFile(other, async);
+    this.#absent = digest;
+    return undefined;
   }
 
   stamp(digest: string, readable?: ReadableName): EntryStamp | undefined {
@@ -475,7 +503,7 @@ export class FileFolder implements Folder {
 
   mark(): Mark {
     for (let attempt = 1; ; attempt++) {
-      const mark = this.#has() ? this.#now() : undefined;
+      const mark = this.#now();
       if (mark !== undefined) return mark;
       if (attempt === 10) throw new StoreError(`${this.#path} vanishes whenever it is made.`);
       let folder = this.#root.make();
@@ -488,11 +516,10 @@ export class FileFolder implements Folder {
 
   /** The mark of the folder as it is, `undefined` where there is none. */
   #now(): Mark | undefined {
-    const path = this.#get();
-    const stats = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
+    const stats = this.#stats();
     if (!stats) return undefined;
     // The inode alone would not do: file systems give a freed one to the next file.
-    return `${stats.dev} ${stats.ino} ${stats.birthtimeMs} ${this.#clears}|${removalsIn(path!)}` as Mark;
+    return `${stats.dev} ${stats.ino} ${stats.birthtimeMs} ${this.#clears}|${removalsIn(this.#path!)}` as Mark;
   }
 
   /** Whether the folder was cleared, or an entry removed, since a mark was taken. */
@@ -504,7 +531,7 @@ export class FileFolder implements Folder {
   }
 
   tryLock(digest: string): Held | undefined {
-    this.mark(); // makes the folder
+    if (!this.#has()) this.mark(); // makes it
     return keyLockIn(this.#path!, this.#root.permissions).tryLock(digest);
   }
 
@@ -528,14 +555,15 @@ export class FileFolder implements Folder {
     const { isCurrent, async, isDurable, readable } = how;
     const isGone = () => this.#isGone(digest, mark);
     const isWanted = () => isCurrent() && !isGone();
-    if (!isWanted()) return false;
+    if (!isCurrent()) return false;
     const [name, ...others] = this.#namesOf(digest, readable);
     const target = `${this.#path}/${name}`;
     const shard = digest.slice(0, 2);
-    const isReady = () => isWanted() && (this.#has(shard) || this.#makeShard(shard));
+    const isReady = () => isWanted() && (isFolder(`${this.#path}/${shard}`) || this.#makeShard(shard));
     const mode = this.#root.permissions.file;
-    const write = (io: Io) => publish(target, this.#root.temporary(), parts, io, isReady, isDurable, mode);
     const size = parts.reduce((total, part) => total + part.length, 0);
+    const whole = size > SMALL ? parts : [Buffer.concat(parts)]; // one write
+    const write = (io: Io) => publish(target, this.#root.temporary(), whole, io, isReady, isDurable, mode);
     let io = async && size > SMALL ? asyncIo : syncIo;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -549,7 +577,7 @@ export class FileFolder implements Folder {
         }
         if (isPublished) {
           this.#root.ledger.note(written(this.#inLedger(name), { bytes, createdAt: now, usedAt: now }));
-          for (const other of others) this.#unlink(other); // it would be older
+          for (const other of others) if (existsSync(`${this.#path}/${other}`)) this.#unlink(other); // it would be older
           warnOfLittleSpace(this.#path!);
         }
         return isPublished;
