@@ -2,7 +2,7 @@ import { assertMayCompute, storingTerms, termsOf, uncached } from "./call.js";
 import { type ChunkOptions, inChunks } from "./chunks.js";
 import { hasWaited, type Job, obtain } from "./compute.js";
 import { BatchError } from "./errors.js";
-import { type Flow, turn, wait } from "./flow.js";
+import { type Flow, isFlow, turn, wait } from "./flow.js";
 import { type Call, callFor, directoryOf, keyed } from "./keyed-call.js";
 import { consult } from "./look-up.js";
 import type { CallSettings } from "./options.js";
@@ -206,7 +206,8 @@ export function* answerBatch<T>(
       othersRan = true;
     }
     const call = callAt(batch, position);
-    const served = yield* consult(call, terms);
+    const consulted = consult(call, terms);
+    const served = isFlow(consulted) ? yield* consulted : consulted;
     othersRan ||= call.waited;
     if (served) settle(call, served);
     else missing.push(call);

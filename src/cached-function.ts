@@ -1,7 +1,7 @@
 import { answerBatch, beginBatch, callAt, resultsOf } from "./batch.js";
 import { answer } from "./call.js";
 import { BindingError } from "./errors.js";
-import { type Flow, isThenable, run, wait } from "./flow.js";
+import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, wait } from "./flow.js";
 import { begin, type Call } from "./keyed-call.js";
 import { find } from "./look-up.js";
 import { type CallSettings, checkLimits, checkOptions } from "./options.js";
@@ -17,17 +17,17 @@ import { decodeTrusted } from "./trust.js";
 import type { EntryMeta, Limits, Stats } from "./types.js";
 
 /** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */
-function invoke<T>(plan: Plan, flow: Flow<T>): T | Promise<T> {
-  if (!plan.async) return run(flow);
+function invoke<T>(plan: Plan, begin: () => MaybeFlow<T>): T | Promise<T> {
+  if (!plan.async) return runOn(begin());
   try {
-    return Promise.resolve(run(flow));
+    return Promise.resolve(runOn(begin()));
   } catch (error) {
     return Promise.reject(error);
   }
 }
 
 function callOne(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): unknown {
-  const answered = invoke(plan, answer(plan, self, args, settings));
+  const answered = invoke(plan, () => answer(plan, self, args, settings));
   if (isThenable(answered)) return answered.then(({ value }) => value);
   return isPromised(plan, answered) ? Promise.resolve(answered.value) : answered.value;
 }
@@ -38,7 +38,7 @@ function callBatch(plan: Plan, self: unknown, args: readonly unknown[], settings
     isOnePromised ||= isPromised(plan, outcome);
     return outcome.value;
   };
-  const answered = invoke(plan, answerBatch(plan, self, args, settings, pick));
+  const answered = invoke(plan, () => answerBatch(plan, self, args, settings, pick));
   return isOnePromised ? Promise.resolve(answered) : answered;
 }
 
@@ -107,7 +107,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
   const method =
     <A extends unknown[], T>(flow: (...args: A) => Flow<T>) =>
     (...args: A) =>
-      invoke(plan, flow(...args));
+      invoke(plan, () => flow(...args));
 
   /** For methods that change the store: what the system says to that is told as trouble with the store. */
   const managing = <A extends unknown[], T>(flow: (...args: A) => Flow<T>) =>
@@ -142,7 +142,8 @@ function managementOf(plan: Plan, settings: CallSettings) {
       assertReceiver();
       if (plan.batch) return yield* answerBatch(plan, settings.this, args, settings, detailOf, true);
       const { key } = begin(plan, settings.this, args, settings.dir).call; // also where the mode makes none
-      return detailOf({ ...(yield* answer(plan, settings.this, args, settings)), key });
+      const answered = answer(plan, settings.this, args, settings);
+      return detailOf({ ...(isFlow(answered) ? yield* answered : answered), key });
     }),
     delete: managing(
       about(function* ({ folder, digest, readable }) {

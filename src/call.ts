@@ -1,6 +1,6 @@
 import { type Job, obtain } from "./compute.js";
 import { CacheMissError } from "./errors.js";
-import { type Flow, isThenable, wait } from "./flow.js";
+import { type Flow, isFlow, isThenable, type MaybeFlow, wait } from "./flow.js";
 import { type BoundCall, begin, type Call, keyed } from "./keyed-call.js";
 import { consult, type Terms, writesIn } from "./look-up.js";
 import { scopeOf } from "./modes.js";
@@ -17,13 +17,22 @@ import type { Plan } from "./plan.js";
  *                    miss -> join who computes it -> value                              obtain     compute.ts
  *                            compute -> encode -> publish -> value                      store      store-result.ts
  */
-export function* answer(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): Flow<Outcome> {
+export function answer(
+  plan: Plan,
+  self: unknown,
+  args: readonly unknown[],
+  settings: CallSettings,
+): MaybeFlow<Outcome> {
   const terms = termsOf(plan, settings);
-  if (terms.mode === "bypass") return yield* uncached(plan, self, plan.binder.bind(args).args);
+  if (terms.mode === "bypass") return uncached(plan, self, plan.binder.bind(args).args);
   const begun = begin(plan, self, args, settings.dir);
-  if (begun.call.out.length === 0) return yield* answerKeyed(begun, terms, settings);
-  const lockTerms = { ...terms, plan, ...storingTerms(plan, settings) };
-  return yield* holding(begun.call, lockTerms, writesIn(terms), () => answerKeyed(begun, terms, settings));
+  const { call } = begun;
+  if (call.out.length > 0) {
+    const lockTerms = { ...terms, plan, ...storingTerms(plan, settings) };
+    return holding(call, lockTerms, writesIn(terms), () => answerKeyed(begun, terms, settings, consult(call, terms)));
+  }
+  const served = consult(call, terms);
+  return served === undefined || isFlow(served) ? answerKeyed(begun, terms, settings, served) : served;
 }
 
 /** The narrowest mode: of the call, of a scope, else of the function. */
@@ -42,9 +51,14 @@ export function storingTerms(plan: Plan, { maxWait, durability, signal }: CallSe
   };
 }
 
-function* answerKeyed(begun: BoundCall, terms: Terms, settings: CallSettings): Flow<Outcome> {
+function* answerKeyed(
+  begun: BoundCall,
+  terms: Terms,
+  settings: CallSettings,
+  consulted: ReturnType<typeof consult>,
+): Flow<Outcome> {
   const { call } = begun;
-  const served = yield* consult(call, terms);
+  const served = isFlow(consulted) ? yield* consulted : consulted;
   if (served) return served;
   assertMayCompute(call, terms);
   let outcome: Outcome | undefined;

@@ -1,7 +1,7 @@
 import { type ChunkOptions, inChunks, throwIfAborted } from "./chunks.js";
 import { context } from "./context.js";
 import { decodeValue, type Payload } from "./entry/codecs.js";
-import { type Flow, isThenable, wait } from "./flow.js";
+import { type Flow, isFlow, isThenable, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
 import { type LockTerms, underLocks } from "./locked.js";
 import { consult, refreshId, runningFor } from "./look-up.js";
@@ -173,7 +173,8 @@ function* compute(job: Job, calls: readonly Call[]): Flow<void> {
 function* look(job: Job, calls: readonly Call[], isKnown: (call: Call) => boolean = () => false): Flow<Call[]> {
   const missing: Call[] = [];
   for (const call of calls) {
-    const served = isKnown(call) ? undefined : yield* consult(call, job);
+    const consulted = isKnown(call) ? undefined : consult(call, job);
+    const served = isFlow(consulted) ? yield* consulted : consulted;
     if (served) job.settle(call, served);
     else missing.push(call);
   }

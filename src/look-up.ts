@@ -1,7 +1,7 @@
 import { decodeValue } from "./entry/codecs.js";
 import { checksumOf, decodeEntry } from "./entry/entry.js";
 import { OptionError } from "./errors.js";
-import { type Flow, isThenable, wait } from "./flow.js";
+import { type Flow, isThenable, type MaybeFlow, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
 import type { Scope } from "./modes.js";
 import { keptFileOf, serveOutFiles } from "./out-file-calls.js";
@@ -33,15 +33,22 @@ export function writesIn({ mode }: Terms): boolean {
 /**
  * Serves a call from the store, if it may be and can be: an undamaged entry that holds, out files in their places.
  */
-export function* consult(call: Call, terms: Terms): Flow<Outcome | undefined> {
+export function consult(call: Call, terms: Terms): MaybeFlow<Outcome | undefined> {
   call.isLookedUp = true;
   if (terms.mode === "refresh" && !isRefreshed(call, terms.scope)) return undefined;
   const looked = lookUp(call);
-  const entry = looked instanceof Promise ? yield* wait(looked) : looked;
-  const writes = writesIn(terms);
-  const served = entry && call.out.length > 0 ? yield* serveOutFiles(call, entry, writes) : entry;
-  if (!served) return undefined;
-  if (writes && call.plan.settings().limits?.needUse) noteUse(call);
+  if (looked instanceof Promise || call.out.length > 0) return consultOn(call, terms, looked);
+  return looked && serve(call, terms, looked);
+}
+
+function* consultOn(call: Call, terms: Terms, looked: ReturnType<typeof lookUp>): Flow<Outcome | undefined> {
+  const entry = yield* wait(looked);
+  const served = entry && call.out.length > 0 ? yield* serveOutFiles(call, entry, writesIn(terms)) : entry;
+  return served && serve(call, terms, served);
+}
+
+function serve(call: Call, terms: Terms, served: Outcome): Outcome {
+  if (call.plan.settings().limits?.needUse && writesIn(terms)) noteUse(call);
   return hit(call.plan, served);
 }
 

@@ -1,6 +1,5 @@
 import fs, { type BigIntStats } from "node:fs";
 import { promisify } from "node:util";
-import gracefulFs from "graceful-fs";
 
 /**
  * The file operations that a flow needs, in two manners. `syncIo` blocks: for sync functions, and for entries so small
@@ -41,41 +40,64 @@ export const syncIo: Io = {
   mkdir: (path) => void fs.mkdirSync(path, { recursive: true }),
 };
 
-const open = promisify(gracefulFs.open) as (path: string, flags: number, mode?: number) => Promise<number>;
-const read = promisify(gracefulFs.read);
-const write = promisify(gracefulFs.write) as (
-  fd: number,
-  buffer: Uint8Array,
-  offset: number,
-  length: number,
-) => Promise<{ bytesWritten: number }>;
-const fstat = promisify(gracefulFs.fstat);
-const stat = promisify(gracefulFs.stat) as (path: string, options: { bigint: true }) => Promise<BigIntStats>;
-const mkdir = promisify(gracefulFs.mkdir) as (
-  path: string,
-  options: { recursive: true },
-) => Promise<string | undefined>;
+/** What is used of graceful-fs, as promises. */
+function promised(
+  bulk: Pick<
+    typeof fs,
+    "open" | "read" | "write" | "fstat" | "stat" | "mkdir" | "fsync" | "close" | "unlink" | "copyFile" | "chmod"
+  >,
+) {
+  return {
+    open: promisify(bulk.open) as (path: string, flags: number, mode?: number) => Promise<number>,
+    read: promisify(bulk.read),
+    write: promisify(bulk.write),
+    fstat: promisify(bulk.fstat),
+    stat: promisify(bulk.stat) as (path: string, options: { bigint: true }) => Promise<BigIntStats>,
+    mkdir: promisify(bulk.mkdir),
+    fsync: promisify(bulk.fsync),
+    close: promisify(bulk.close),
+    unlink: promisify(bulk.unlink),
+    copyFile: promisify(bulk.copyFile) as (from: string, to: string, flags: number) => Promise<void>,
+    chmod: promisify(bulk.chmod),
+  };
+}
+
+let loaded: Promise<ReturnType<typeof promised>> | undefined;
+
+/** Loads graceful-fs, which is a quarter of the import of this package: begun when the first async function is wrapped. */
+export function loadBulk(): Promise<ReturnType<typeof promised>> {
+  loaded ??= import("graceful-fs").then(
+    ({ default: gracefulFs }) => promised(gracefulFs),
+    () => {
+      loaded = undefined; // no descriptor left: without the queue, for this time
+      return promised(fs);
+    },
+  );
+  return loaded;
+}
 
 export const asyncIo: Io = {
-  open,
-  read: async (fd, buffer, offset, length) => (await read(fd, buffer, offset, length, null)).bytesRead,
-  write: async (fd, buffer, offset, length) => (await write(fd, buffer, offset, length)).bytesWritten,
-  size: async (fd) => (await fstat(fd)).size,
-  fsync: promisify(gracefulFs.fsync),
-  close: promisify(gracefulFs.close),
+  open: async (path, flags, mode) => (await loadBulk()).open(path, flags, mode),
+  read: async (fd, buffer, offset, length) =>
+    (await (await loadBulk()).read(fd, buffer, offset, length, null)).bytesRead,
+  write: async (fd, buffer, offset, length) =>
+    (await (await loadBulk()).write(fd, buffer, offset, length)).bytesWritten,
+  size: async (fd) => (await (await loadBulk()).fstat(fd)).size,
+  fsync: async (fd) => (await loadBulk()).fsync(fd),
+  close: async (fd) => (await loadBulk()).close(fd),
   rename: fs.renameSync,
-  unlink: promisify(gracefulFs.unlink),
+  unlink: async (path) => (await loadBulk()).unlink(path),
   stat: async (path) => {
     try {
-      return await stat(path, { bigint: true });
+      return await (await loadBulk()).stat(path, { bigint: true });
     } catch (error) {
       if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return undefined;
       throw error;
     }
   },
-  copy: promisify(gracefulFs.copyFile) as (from: string, to: string, flags: number) => Promise<void>,
-  chmod: promisify(gracefulFs.chmod),
-  mkdir: async (path) => void (await mkdir(path, { recursive: true })),
+  copy: async (from, to, flags) => (await loadBulk()).copyFile(from, to, flags),
+  chmod: async (path, mode) => (await loadBulk()).chmod(path, mode),
+  mkdir: async (path) => void (await (await loadBulk()).mkdir(path, { recursive: true })),
 };
 
 export function ioFor(async: boolean): Io {

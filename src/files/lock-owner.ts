@@ -1,6 +1,5 @@
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { isMainThread } from "node:worker_threads";
 import { randomName } from "./publish.js";
 import { isAlive, whereabouts } from "./temporary.js";
 
@@ -37,7 +36,8 @@ function threadOfThis(): string {
     const thread = basename(readlinkSync("/proc/thread-self"));
     return `${thread} ${startOf(process.pid, thread)}`;
   } catch {
-    return `${isMainThread ? MAIN : UNKNOWN} -`;
+    // Not imported: it is needed here only, and takes a millisecond to load.
+    return `${process.getBuiltinModule("node:worker_threads").isMainThread ? MAIN : UNKNOWN} -`;
   }
 }
 

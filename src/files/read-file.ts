@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { type Flow, run, wait } from "../flow.js";
-import { asyncIo, codeOf, type Io, syncIo } from "./io.js";
+import { asyncIo, codeOf, type Io, loadBulk, syncIo } from "./io.js";
 
 /** No link is followed, and a FIFO in the place of an entry does not block. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -18,6 +18,7 @@ const ABSENT = ["ENOENT", "ENOTDIR", "ELOOP", "EMLINK", "EISDIR", "ENXIO", "EAGA
  * @throws the system's error where the file is there and cannot be read
  */
 export function readFile(path: string, async: boolean): Buffer | undefined | Promise<Buffer | undefined> {
+  if (async) loadBulk(); // while there are descriptors left to load it
   try {
     return readAtOnce(path, async ? asyncIo : syncIo);
   } catch (error) {
