@@ -1,10 +1,14 @@
-import { type BigIntStats, lstatSync } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 
-/** What tells a regular file that is only ever replaced, never written to, from the next one in its place. */
+/**
+ * What tells a regular file that is only ever replaced, never written to, from the next one in its place. Times as numbers
+ * are exact to a quarter of a microsecond, which clocks of file systems are not; as bigints they would take 0.2 us of the
+ * 4 of a hit in memory.
+ */
 export class FileStamp {
-  readonly #stats: BigIntStats;
+  readonly #stats: Stats;
 
-  private constructor(stats: BigIntStats) {
+  private constructor(stats: Stats) {
     this.#stats = stats;
   }
 
@@ -22,7 +26,7 @@ export class FileStamp {
     const a = this.#stats;
     const b = other.#stats;
     return (
-      a.ctimeNs === b.ctimeNs && a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs
+      a.ctimeMs === b.ctimeMs && a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeMs === b.mtimeMs
     );
   }
 
@@ -31,11 +35,11 @@ export class FileStamp {
    * just now may be replaced by what looks the same. Asked now, the answer holds for all that comes.
    */
   isReliable(): boolean {
-    return this.#stats.isFile() && BigInt(Date.now()) * 1_000_000n - this.#stats.ctimeNs >= OLD;
+    return this.#stats.isFile() && Date.now() - this.#stats.ctimeMs >= OLD;
   }
 }
 
-const LSTAT = { bigint: true, throwIfNoEntry: false } as const;
+const LSTAT = { throwIfNoEntry: false } as const;
 
-/** Nanoseconds. */
-const OLD = 50_000_000n;
+/** Milliseconds. */
+const OLD = 50;

@@ -64,7 +64,9 @@ export function readSignature(fn: Function, given?: string, fallbackName = "anon
   refuseOtherThanFunctions(name, parsed, tag);
   const own = parsed?.kind === "function" ? parsed : undefined;
 
-  const reads = own === undefined ? { this: false, arguments: false } : readsOf(own.node);
+  // To search the text first saves most functions the walk, a quarter of what it takes to wrap one.
+  const mayRead = own !== undefined && /this|super|arguments|\\/.test(own.text); // a name may be written with escapes
+  const reads = mayRead ? readsOf(own.node) : { this: false, arguments: false };
   const isArrow = own?.node.type === "ArrowFunctionExpression";
   if (isArrow && reads.this) {
     throw new SignatureError(

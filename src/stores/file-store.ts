@@ -555,7 +555,7 @@ export class FileFolder implements Folder {
     const { isCurrent, async, isDurable, readable } = how;
     const isGone = () => this.#isGone(digest, mark);
     const isWanted = () => isCurrent() && !isGone();
-    if (!isCurrent()) return false;
+    if (!isCurrent() || !this.#has()) return false;
     const [name, ...others] = this.#namesOf(digest, readable);
     const target = `${this.#path}/${name}`;
     const shard = digest.slice(0, 2);
