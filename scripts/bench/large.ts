@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import stringify from "fast-json-stable-stringify";
 import { createCache } from "permacache";
 import { canonicalJson } from "permacache/key";
+import { entryBelow } from "./hits.js";
 import type { Row } from "./measure.js";
 
 const MEGABYTES = 100;
@@ -14,7 +15,7 @@ export async function large(dir: string): Promise<Row[]> {
   const asValue = permacache("bench/value")(() => numbers);
   const asArgument = permacache("bench/argument")((_data: Float64Array) => 0);
   asValue();
-  const file = fileIn(join(dir, "large/bench/value"));
+  const file = entryBelow(join(dir, "large/bench/value"));
   const bytes = new Uint8Array(numbers.buffer);
 
   const objects = Array.from({ length: 10_000 }, (_, i) => ({
@@ -47,12 +48,4 @@ export async function large(dir: string): Promise<Row[]> {
       floor: () => stringify(objects),
     },
   ];
-}
-
-/** The only file below a folder. */
-function fileIn(folder: string): string {
-  const [file] = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(({ name }) =>
-    name.endsWith(".entry"),
-  );
-  return join(file!.parentPath, file!.name);
 }
