@@ -49,14 +49,20 @@ export function canonicalArgument(name: string, value: unknown, at?: number): st
   }
   return print(
     value,
-    at === undefined ? { ancestors: [CALL], path: [name] } : { ancestors: [CALL, CALL], path: [name, at] },
+    at === undefined ? { ancestors: [CALL], path: [name] } : { ancestors: [CALL, ARGUMENT], path: [name, at] },
   );
 }
 
-/** Stands for the call, around its arguments. */
+/** Stand for the call, around its arguments, and for an argument, around its elements. */
 const CALL = {};
+const ARGUMENT = {};
 
-function print(value: unknown, walk: Walk): string {
+interface KeyWalk extends Walk {
+  /** Those of the ancestors that are deep down. */
+  deep?: Set<object>;
+}
+
+function print(value: unknown, walk: KeyWalk): string {
   try {
     return stringify(tag(value, walk));
   } catch (error) {
@@ -79,17 +85,13 @@ function unkeyable(walk: Walk, problem: string, options?: { cause: unknown }): U
 }
 
 /** Two stack frames a level, this and that of the container: the depth that can be keyed hangs on it. */
-function tag(value: unknown, walk: Walk): unknown {
+function tag(value: unknown, walk: KeyWalk): unknown {
   if (typeof value !== "object" || value === null) return tagPrimitive(value, walk);
-  if (walk.ancestors.includes(value)) {
-    throw unkeyable(
-      walk,
-      "refers back to an object that contains it (a cycle); map it to data without cycles with a key function",
-    );
-  }
+  const isDeep = walk.ancestors.length >= SHALLOW;
+  if (isDeep) assertNew(value, walk);
   const builtin = kindOf(value);
   const depth = walk.ancestors.push(value) - 1;
-  walk.path.length = depth; // what a sibling left behind
+  walk.path[depth] = undefined; // what a sibling left behind
   const tagged =
     builtin?.kind === "plain"
       ? tagPlain(value as Record<string, unknown>, walk)
@@ -99,22 +101,52 @@ function tag(value: unknown, walk: Walk): unknown {
           ? tagBuiltin(value, builtin, walk)
           : tagInstance(value, walk);
   walk.ancestors.pop();
+  if (isDeep) walk.deep?.delete(value);
   return tagged;
 }
 
+/**
+ * Cycles are looked for below so many levels only, where whoever runs in one arrives: a tree of 10,000 nodes in 26 levels
+ * is tagged in half the time.
+ */
+const SHALLOW = 32;
+
+/** By a set: to search 1,000 levels as a list would cost as much as to print them. */
+function assertNew(value: object, walk: KeyWalk): void {
+  const { ancestors } = walk;
+  walk.deep ??= new Set();
+  const { deep } = walk;
+  let isInside = deep.has(value);
+  for (let i = 0; i < SHALLOW && !isInside; i++) isInside = ancestors[i] === value;
+  deep.add(value);
+  if (!isInside) return;
+  ancestors.push(value);
+  ancestors.length = ancestors.findIndex((each, i) => ancestors.indexOf(each) < i); // where it came round first
+  throw unkeyable(
+    walk,
+    "refers back to an object that contains it (a cycle); map it to data without cycles with a key function",
+  );
+}
+
 /** Tags what stands at `step` inside the innermost ancestor. */
-function child(step: string | number, value: unknown, walk: Walk): unknown {
+function child(step: string | number, value: unknown, walk: KeyWalk): unknown {
   walk.path[walk.ancestors.length - 1] = step;
   return tag(value, walk);
 }
 
 /** As `child`, for a property that is still to be read: a getter may throw. */
-function property(of: object, key: string | number, walk: Walk): unknown {
+function property(of: object, key: string | number, walk: KeyWalk): unknown {
   walk.path[walk.ancestors.length - 1] = key;
   return tag((of as Record<string | number, unknown>)[key], walk);
 }
 
-function tagPrimitive(value: unknown, walk: Walk): unknown {
+/** Whether a value is a primitive that JSON has. */
+function isJson(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  return typeof value === "string" || typeof value === "boolean" || value === null;
+}
+
+function tagPrimitive(value: unknown, walk: KeyWalk): unknown {
   if (typeof value !== "function" && typeof value !== "symbol") return taggedPrimitive(value);
   throw unkeyable(
     walk,
@@ -122,7 +154,7 @@ function tagPrimitive(value: unknown, walk: Walk): unknown {
   );
 }
 
-function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown {
+function tagBuiltin(value: object, { kind, name }: Builtin, walk: KeyWalk): unknown {
   if (kind === "typed array" || kind === "Buffer") {
     if (hasOwnBesidesElements(value as TypedArray))
       throw unkeyable(walk, `is a ${name} with a property of its own; pass the two as plain data`);
@@ -163,7 +195,7 @@ function tagBuiltin(value: object, { kind, name }: Builtin, walk: Walk): unknown
 }
 
 /** The object itself where it is JSON already; a copy with tags where it is not. */
-function tagPlain(value: Record<string, unknown>, walk: Walk): unknown {
+function tagPlain(value: Record<string, unknown>, walk: KeyWalk): unknown {
   if (Object.getOwnPropertySymbols(value).length > 0) throw symbolKey(walk);
   const depth = walk.ancestors.length - 1;
   const keys = Object.keys(value);
@@ -174,7 +206,7 @@ function tagPlain(value: Record<string, unknown>, walk: Walk): unknown {
     const key = keys[i]!;
     walk.path[depth] = key; // before the read: a getter may throw
     const before = value[key];
-    const after = tag(before, walk);
+    const after = isJson(before) ? before : tag(before, walk);
     if (after !== before && !copy) {
       copy = bare();
       for (let j = 0; j < i; j++) copy[keys[j]!] = value[keys[j]!];
@@ -184,7 +216,7 @@ function tagPlain(value: Record<string, unknown>, walk: Walk): unknown {
   return Object.hasOwn(value, "$type") ? { $type: "object", value: copy ?? value } : (copy ?? value);
 }
 
-function tagArray(array: readonly unknown[], walk: Walk): unknown {
+function tagArray(array: readonly unknown[], walk: KeyWalk): unknown {
   const { holes, extra, keys } = shapeOf(array);
   if (extra !== undefined || Object.getOwnPropertySymbols(array).length > 0) {
     throw unkeyable(
@@ -202,7 +234,7 @@ function tagArray(array: readonly unknown[], walk: Walk): unknown {
   for (let i = 0; i < array.length; i++) {
     walk.path[depth] = i;
     const before = array[i];
-    const after = tag(before, walk);
+    const after = isJson(before) ? before : tag(before, walk);
     if (after !== before) copy ??= array.slice(0, i);
     copy?.push(after);
   }
@@ -212,7 +244,7 @@ function tagArray(array: readonly unknown[], walk: Walk): unknown {
 /** Stand apart, or (`stack`) not at all, whether they are enumerable or not. */
 const OF_EVERY_ERROR = ["name", "message", "cause", "errors", "stack"];
 
-function tagError(error: object, name: string, walk: Walk): unknown {
+function tagError(error: object, name: string, walk: KeyWalk): unknown {
   // Node gives its own errors hidden symbols; an enumerable one was put there by the program.
   if (Object.getOwnPropertySymbols(error).some((symbol) => Object.prototype.propertyIsEnumerable.call(error, symbol))) {
     throw symbolKey(walk);
@@ -229,7 +261,7 @@ function tagError(error: object, name: string, walk: Walk): unknown {
   return tagged;
 }
 
-function refuseProperties(value: object, name: string, walk: Walk): void {
+function refuseProperties(value: object, name: string, walk: KeyWalk): void {
   // The keys of a boxed string begin with its characters.
   const [own] = Object.keys(value).slice(name === "String" ? (value as String).length : 0);
   if (own !== undefined)
@@ -237,7 +269,7 @@ function refuseProperties(value: object, name: string, walk: Walk): void {
   if (Object.getOwnPropertySymbols(value).length > 0) throw symbolKey(walk);
 }
 
-function symbolKey(walk: Walk): UnkeyableValueError {
+function symbolKey(walk: KeyWalk): UnkeyableValueError {
   return unkeyable(walk, "has a symbol as property key, which has no text; map it to data with a key function");
 }
 
@@ -250,7 +282,7 @@ function sorted(tagged: unknown): unknown[] {
 }
 
 /** By the first of: its `[keySymbol]()`, its registration, its `toJSON()`. */
-function tagInstance(value: object, walk: Walk): unknown {
+function tagInstance(value: object, walk: KeyWalk): unknown {
   const name = classNameOf(value);
   const { [keySymbol]: toKey, toJSON } = value as { [keySymbol]?: unknown; toJSON?: unknown };
   if (typeof toKey === "function") {

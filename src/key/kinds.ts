@@ -80,6 +80,8 @@ const typedArrayName = getter(Object.getPrototypeOf(Uint8Array.prototype), Symbo
 /** `URL` and `Buffer` belong to the host, not to the language: one of each, where there is one. */
 declare const globalThis: { URL?: typeof URL; Buffer?: { prototype: object } };
 
+const { toString } = Object.prototype;
+
 /** Throws a TypeError where the value lacks the internal slot that its prototype promises. */
 function assertSlot(value: object, { kind, name }: Builtin): void {
   if (kind === "plain") assertTag(value, "Object");
@@ -137,7 +139,8 @@ export function builtinOf(prototype: object): Builtin | null {
 export function kindOf(value: object): Builtin | null {
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) {
-    assertSlot(value, PLAIN);
+    // First without the words of the refusal, which take most of the time.
+    if (toString.call(value) !== "[object Object]") assertSlot(value, PLAIN);
     return PLAIN;
   }
   if (prototype === Array.prototype && Array.isArray(value)) return ARRAY;

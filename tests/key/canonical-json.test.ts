@@ -2,6 +2,7 @@ import * as module from "node:os";
 import vm from "node:vm";
 import test from "ava";
 import { UnkeyableValueError } from "../../src/errors.js";
+import { canonicalArgument } from "../../src/key/canonical-json.js";
 import { canonicalJson, stableHash } from "../../src/key/index.js";
 
 const SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -484,6 +485,51 @@ function nested(levels: number, wrap: (inner: unknown) => unknown): unknown {
   for (let i = 0; i < levels; i++) value = wrap(value);
   return value;
 }
+
+// Cycles are not looked for in the same way on all levels.
+for (const before of [0, 1, 30, 31, 32, 33, 34, 100]) {
+  test(`cycles below ${before} levels are found where they come round first`, (t) => {
+    for (const length of [1, 2, 3, 16, 31, 32, 33, 34, 100]) {
+      const start: Record<string, unknown> = { first: [1] };
+      start.next = nested(length - 1, (inner) => (inner === 1 ? { next: start } : { next: inner }));
+      if (length === 1) start.next = start;
+      const value = nested(before, (inner) => (inner === 1 ? [start] : [inner]));
+      const whole = before === 0 ? start : value;
+      const steps = ["[0]".repeat(before), ".next".repeat(length)].join("").replace(/^\./, "");
+      const { message } = t.throws(() => canonicalJson(whole), { instanceOf: UnkeyableValueError });
+      const place = message.slice(0, message.indexOf(" refers back"));
+      t.is(place, before + length > 50 ? `${firstSteps(steps, 50)}...` : steps);
+    }
+  });
+
+  test(`what stands twice below ${before} levels is no cycle`, (t) => {
+    const twice = { a: [1] };
+    const make = (first: unknown, second: unknown) => nested(before, (inner) => (inner === 1 ? [first, second, [first, { b: second }]] : [inner])); // biome-ignore format: one line
+    t.is(canonicalJson(make(twice, twice)), canonicalJson(make({ a: [1] }, { a: [1] })));
+  });
+}
+
+function firstSteps(place: string, count: number): string {
+  return place
+    .split(/(?=\[)|(?=\.)/)
+    .slice(0, count)
+    .join("");
+}
+
+test("a cycle through a Map, whose entries are other arrays each time, deep down", (t) => {
+  for (let before = 28; before < 36; before++) {
+    const map = new Map<unknown, unknown>();
+    map.set("k", map);
+    const value = nested(before, (inner) => [inner === 1 ? map : inner]);
+    const { message } = t.throws(() => canonicalJson(value), { instanceOf: UnkeyableValueError });
+    t.true(message.startsWith(`${"[0]".repeat(before)}[0][1] refers back`));
+  }
+});
+
+test("a cycle in an element of a parallel argument", (t) => {
+  const error = t.throws(() => canonicalArgument("xs", self, 3), { instanceOf: UnkeyableValueError });
+  t.regex(error.message, /^xs\[3\]\.a\.b\[0\] refers back/);
+});
 
 const deep = test.macro({
   exec(t, wrap: (inner: unknown) => unknown) {
