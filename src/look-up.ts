@@ -1,5 +1,5 @@
 import { decodeValue } from "./entry/codecs.js";
-import { checksumOf, decodeEntry } from "./entry/entry.js";
+import { checksumOf, decodeEntry, type EntryBytes } from "./entry/entry.js";
 import { OptionError } from "./errors.js";
 import { type Flow, isThenable, type MaybeFlow, wait } from "./flow.js";
 import type { Call } from "./keyed-call.js";
@@ -98,9 +98,11 @@ function lookUp(call: Call): Found | undefined | Promise<Found | undefined> {
     reportStorage(plan, folder, "read", error);
     return undefined;
   };
-  let bytes: ReturnType<Folder["read"]>;
+  let bytes: ReturnType<NonNullable<Folder["readPieces"]>>;
   try {
-    bytes = folder.read(digest, plan.async, readable);
+    bytes = folder.readPieces
+      ? folder.readPieces(digest, plan.async, readable)
+      : folder.read(digest, plan.async, readable);
   } catch (error) {
     return failed(error);
   }
@@ -109,7 +111,7 @@ function lookUp(call: Call): Found | undefined | Promise<Found | undefined> {
   return bytes.catch(failed).then((read) => judge(call, read));
 }
 
-function judge(call: Call, bytes: Buffer | undefined): Found | undefined {
+function judge(call: Call, bytes: EntryBytes | undefined): Found | undefined {
   const checksum = bytes && checksumOf(bytes);
   if (checksum !== undefined && checksum === call.rejected) return undefined;
   call.missed = bytes ? "damaged" : "absent";
@@ -128,7 +130,7 @@ function isValid(call: Call, found: Found): boolean {
   return holds;
 }
 
-function decode(call: Call, bytes: Buffer): Found | undefined {
+function decode(call: Call, bytes: EntryBytes): Found | undefined {
   const { plan, key } = call;
   const entry = decodeEntry(bytes);
   if (entry?.key !== key || entry.identity !== plan.identity) return undefined;

@@ -1,4 +1,4 @@
-import { type DecodedEntry, decodeEntry, isSealed } from "./entry/entry.js";
+import { type DecodedEntry, decodeEntry, type EntryBytes, isSealed } from "./entry/entry.js";
 import type { Seal } from "./entry/seal.js";
 import { lessUmask } from "./files/permissions.js";
 import { NO_RECORD, type OutRecord, parseRecord, type Written } from "./out-files.js";
@@ -17,7 +17,7 @@ export interface Trust {
 /** Of a directory of the user's own. */
 export const OWN: Trust = { seal: undefined, isOpen: false };
 
-export function isTrusted(bytes: Buffer, entry: DecodedEntry, { seal, isOpen }: Trust): boolean {
+export function isTrusted(bytes: EntryBytes, entry: DecodedEntry, { seal, isOpen }: Trust): boolean {
   if (seal) return isSealed(bytes, seal);
   return !isOpen || (entry.format !== "clone" && isRecord(entry.record));
 }

@@ -98,11 +98,12 @@ function encodeBuiltIn(value: unknown, codec: "auto" | "json"): PlainPayload {
 }
 
 /**
+ * @param payload with `blobs`, which are not in `bytes`: their ArrayBuffers become those of the value
  * @param bytes the payload after its checksum was verified; not kept, so it may stand in a buffer that is used again
  * @throws where the payload cannot be decoded here: another user codec, a type that is not registered
  */
 export function decodeValue(
-  payload: Omit<Payload, "parts">,
+  payload: Omit<Payload, "parts"> & { readonly blobs?: readonly Buffer[] },
   bytes: Uint8Array,
   codec: "auto" | "json" | Codec,
 ): unknown {
@@ -114,6 +115,12 @@ export function decodeValue(
     case "tagged":
       return fromTree(JSON.parse(textOf(plain)));
     case "clone": {
+      if (payload.blobs) {
+        return fromTree(
+          deserialize(bytes),
+          payload.blobs.map(({ buffer }) => buffer as ArrayBuffer),
+        );
+      }
       // Copies: each buffer of a hit is its own, and none is that of the file. (`slice` of a Buffer would be a view.)
       const [structure, ...blobs] = partsOf(plain, lengths);
       return fromTree(

@@ -96,17 +96,44 @@ export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: P
   for (const text of texts) at += text.copy(head, at);
   for (const length of payload.lengths) at = head.writeDoubleLE(length, at);
   const parts = seal ? [...payload.parts, seal.sign([head.subarray(FLAGS), ...payload.parts])] : payload.parts;
-  let checksum = crc32(head.subarray(FLAGS));
-  for (const part of parts) if (part.length > 0) checksum = crc32(part, checksum); // an empty one would give 0
-  head.writeUInt32LE(checksum, CHECKSUM);
+  head.writeUInt32LE(checksumFrom(head, parts), CHECKSUM);
   return [head, ...parts];
 }
 
 export interface DecodedEntry extends EntryHeader {
   /** Bytes of the whole entry. */
   readonly bytes: number;
-  /** A view on the bytes that were decoded. */
+  /** A view on the bytes that were decoded, without `blobs`. */
   readonly payload: Uint8Array;
+  /** Of an entry in pieces: each in an ArrayBuffer of its own. */
+  readonly blobs?: readonly Buffer[];
+}
+
+/** An entry; whole, or in the pieces of `piecesOf`. */
+export type EntryBytes = Buffer | readonly Buffer[];
+
+/** Bytes. Blobs that are smaller on average are copied in less time than it takes to read each of them. */
+const LARGE_BLOB = 64 * 1024;
+
+/**
+ * How an entry is to be read, so that its large blobs need not be copied to become those of a value, which costs as much
+ * again as reading them: up to the first blob, each blob apart, the signature.
+ * @param start the first bytes of the entry, of which nothing is verified yet
+ * @param size of the entry in bytes
+ * @returns the lengths of the pieces; a single one where it is to be read whole
+ */
+export function piecesOf(start: Buffer, size: number): readonly number[] {
+  if (!hasMagic(start) || FORMATS[start[FORMAT]!] !== "clone" || COMPRESSIONS[start[COMPRESSION]!] !== false) {
+    return [size];
+  }
+  const { recordEnd, count, payloadStart } = placesIn(start);
+  if (payloadStart > start.length) return [size];
+  const [structure, ...blobs] = lengthsIn(start, recordEnd, count);
+  const pieces = [payloadStart + structure!, ...blobs];
+  const rest = size - sum(pieces);
+  const areLarge = blobs.length > 0 && sum(blobs) >= LARGE_BLOB * blobs.length;
+  if (!areLarge || rest < 0 || !pieces.every((length) => Number.isSafeInteger(length) && length >= 0)) return [size];
+  return rest > 0 ? [...pieces, rest] : pieces;
 }
 
 /** What is known of bytes that stay as they are, once it was asked. */
@@ -120,32 +147,38 @@ export function holdEntry(entry: Buffer): void {
 /**
  * The entry in these bytes, or `undefined` where they are not, exactly, one whole undamaged entry.
  */
-export function decodeEntry(entry: Buffer): DecodedEntry | undefined {
+export function decodeEntry(entry: EntryBytes): DecodedEntry | undefined {
+  if (!Buffer.isBuffer(entry)) return decodePieces(entry);
   const known = held.get(entry);
   if (known) return known;
-  const decoded = decode(entry);
+  const decoded = decode(entry, [], entry.length);
   if (held.has(entry)) held.set(entry, decoded);
   return decoded;
 }
 
-function decode(entry: Buffer): DecodedEntry | undefined {
-  if (entry.length < TEXTS || entry.readUInt32LE(0) !== MAGIC_LOW || entry.readUInt32LE(4) !== MAGIC_HIGH)
-    return undefined;
-  const identityEnd = TEXTS + entry.readUInt32LE(IDENTITY_LENGTH);
-  const keyEnd = identityEnd + entry.readUInt32LE(KEY_LENGTH);
-  const codecNameEnd = keyEnd + entry.readUInt32LE(CODEC_NAME_LENGTH);
-  const count = entry.readUInt32LE(LENGTHS_COUNT);
-  const recordEnd = codecNameEnd + entry.readUInt32LE(RECORD_LENGTH);
-  const payloadStart = recordEnd + 8 * count;
+function decodePieces(pieces: readonly Buffer[]): DecodedEntry | undefined {
+  const [head, ...more] = pieces as [Buffer, ...Buffer[]];
+  const size = sum(pieces.map((piece) => piece.length));
+  const lengths = piecesOf(head, size);
+  if (lengths.length !== pieces.length || !lengths.every((length, i) => length === pieces[i]!.length)) return undefined;
+  const decoded = decode(head, more, size);
+  return decoded && { ...decoded, blobs: more.slice(0, decoded.lengths.length - 1) };
+}
+
+/**
+ * @param entry up to its end, or to where `more` begins, which is not before the payload
+ * @param length of it all, in bytes
+ */
+function decode(entry: Buffer, more: readonly Buffer[], length: number): DecodedEntry | undefined {
+  if (!hasMagic(entry)) return undefined;
+  const { identityEnd, keyEnd, codecNameEnd, recordEnd, count, payloadStart } = placesIn(entry);
   const flags = entry[FLAGS]!;
-  const payloadEnd = (flags & SIGNED) === 0 ? entry.length : entry.length - SIGNATURE_LENGTH;
+  const payloadEnd = (flags & SIGNED) === 0 ? length : length - SIGNATURE_LENGTH;
   if (payloadStart > payloadEnd || payloadEnd !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH)) return undefined;
-  if (crc32(entry.subarray(FLAGS)) !== entry.readUInt32LE(CHECKSUM)) return undefined;
+  if (payloadStart > entry.length || checksumFrom(entry, more) !== entry.readUInt32LE(CHECKSUM)) return undefined;
   const format = FORMATS[entry[FORMAT]!];
   const compression = COMPRESSIONS[entry[COMPRESSION]!];
   if (format === undefined || compression === undefined) return undefined;
-  const lengths: number[] = [];
-  for (let i = 0; i < count; i++) lengths.push(entry.readDoubleLE(recordEnd + 8 * i));
   return {
     identity: entry.toString("utf8", TEXTS, identityEnd),
     key: entry.toString("utf8", identityEnd, keyEnd),
@@ -157,21 +190,51 @@ function decode(entry: Buffer): DecodedEntry | undefined {
     source: sourceOf(entry),
     format,
     compression,
-    lengths,
-    bytes: entry.length,
+    lengths: lengthsIn(entry, recordEnd, count),
+    bytes: length,
     payload: entry.subarray(payloadStart, payloadEnd),
   };
 }
 
-/** Whether an entry that is whole bears a signature of this seal. */
-export function isSealed(entry: Buffer, seal: Seal): boolean {
-  const end = entry.length - SIGNATURE_LENGTH;
-  return (entry[FLAGS]! & SIGNED) !== 0 && seal.verifies(entry.subarray(FLAGS, end), entry.subarray(end));
+function hasMagic(entry: Buffer): boolean {
+  return entry.length >= TEXTS && entry.readUInt32LE(0) === MAGIC_LOW && entry.readUInt32LE(4) === MAGIC_HIGH;
+}
+
+function placesIn(entry: Buffer) {
+  const identityEnd = TEXTS + entry.readUInt32LE(IDENTITY_LENGTH);
+  const keyEnd = identityEnd + entry.readUInt32LE(KEY_LENGTH);
+  const codecNameEnd = keyEnd + entry.readUInt32LE(CODEC_NAME_LENGTH);
+  const recordEnd = codecNameEnd + entry.readUInt32LE(RECORD_LENGTH);
+  const count = entry.readUInt32LE(LENGTHS_COUNT);
+  return { identityEnd, keyEnd, codecNameEnd, recordEnd, count, payloadStart: recordEnd + 8 * count };
+}
+
+function lengthsIn(entry: Buffer, from: number, count: number): number[] {
+  const lengths: number[] = [];
+  for (let i = 0; i < count; i++) lengths.push(entry.readDoubleLE(from + 8 * i));
+  return lengths;
+}
+
+function checksumFrom(head: Buffer, more: readonly Uint8Array[]): number {
+  let checksum = crc32(head.subarray(FLAGS));
+  for (const part of more) if (part.length > 0) checksum = crc32(part, checksum); // an empty one would give 0
+  return checksum;
+}
+
+/** Whether an entry that is whole, or all its pieces, bears a signature of this seal. */
+export function isSealed(entry: EntryBytes, seal: Seal): boolean {
+  const [head, ...more] = Buffer.isBuffer(entry) ? [entry] : entry;
+  if (!head || (head[FLAGS]! & SIGNED) === 0) return false;
+  const signed = [head.subarray(FLAGS), ...more];
+  const last = signed.pop()!;
+  const end = last.length - SIGNATURE_LENGTH;
+  return end >= 0 && seal.verifies([...signed, last.subarray(0, end)], last.subarray(end));
 }
 
 /** What tells an entry from an earlier one in its place, most likely; nothing is verified by it. */
-export function checksumOf(entry: Buffer): number {
-  return entry.length < TEXTS ? -1 : entry.readUInt32LE(CHECKSUM);
+export function checksumOf(entry: EntryBytes): number {
+  const head = Buffer.isBuffer(entry) ? entry : entry[0]!;
+  return head.length < TEXTS ? -1 : head.readUInt32LE(CHECKSUM);
 }
 
 /** The last one that was met: entries that are read one after the other are mostly of one function. */

@@ -30,8 +30,8 @@ export class Seal {
   }
 
   /** @param signature of `SIGNATURE_LENGTH` */
-  verifies(part: Uint8Array, signature: Uint8Array): boolean {
-    return this.#keys.some((key) => timingSafeEqual(signatureOf([part], key), signature));
+  verifies(parts: readonly Uint8Array[], signature: Uint8Array): boolean {
+    return this.#keys.some((key) => timingSafeEqual(signatureOf(parts, key), signature));
   }
 }
 

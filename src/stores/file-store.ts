@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { piecesOf } from "../entry/entry.js";
 import { StoreError } from "../errors.js";
 import { FileStamp } from "../files/file-stamp.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
@@ -23,7 +24,7 @@ import { type Held, isLockedIn, keyLockIn, lockKind } from "../files/key-lock.js
 import { assertOwn } from "../files/ownership.js";
 import { lessUmask, type Permissions, PRIVATE, SHARED } from "../files/permissions.js";
 import { publish } from "../files/publish.js";
-import { readFile } from "../files/read-file.js";
+import { readFile, readPieces } from "../files/read-file.js";
 import { isBeingWritten } from "../files/restore-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
 import { type Flow, turn, wait } from "../flow.js";
@@ -476,6 +477,14 @@ export class FileFolder implements Folder {
   }
 
   read(digest: string, async: boolean, readable?: ReadableName): Buffer | undefined | Promise<Buffer | undefined> {
+    return this.#read(digest, readable, (path) => readFile(path, async));
+  }
+
+  readPieces(digest: string, async: boolean, readable?: ReadableName): ReturnType<typeof readPieces> {
+    return this.#read(digest, readable, (path) => readPieces(path, async, piecesOf));
+  }
+
+  #read<T>(digest: string, readable: ReadableName | undefined, read: (path: string) => T): T | undefined {
     const shard = digest.slice(0, 2);
     if (!this.#seen.has(shard)) {
       if (!this.#has(shard)) return undefined;
@@ -483,11 +492,11 @@ export class FileFolder implements Folder {
     }
     const first = readable?.isPreferred ? `${this.#path}/${shard}/${readable.file}` : this.#fileOf(digest);
     // What was absent is asked for again under its lock. To look is cheaper than to fail: 2 us against 6.
-    const found = digest === this.#absent && !existsSync(first) ? undefined : readFile(first, async);
+    const found = digest === this.#absent && !existsSync(first) ? undefined : read(first);
     this.#absent = undefined;
     if (found !== undefined) return found;
     const other = readable && `${this.#path}/${this.#namesOf(digest, readable)[1]}`;
-    if (other !== undefined && existsSync(other)) return readFile(other, async);
+    if (other !== undefined && existsSync(other)) return read(other);
     this.#absent = digest;
     return undefined;
   }

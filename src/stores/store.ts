@@ -1,3 +1,4 @@
+import type { EntryBytes } from "../entry/entry.js";
 import { StoreError } from "../errors.js";
 import type { Stamp } from "../files/fingerprint.js";
 import type { Held } from "../files/key-lock.js";
@@ -67,6 +68,8 @@ export interface Folder {
    * @param readable its name for people, under which it may stand as well
    */
   read(digest: string, async: boolean, readable?: ReadableName): Awaitable<Buffer | undefined>;
+  /** As `read`, for those who make a value of the entry: it may come in pieces, which are the caller's. */
+  readPieces?(digest: string, async: boolean, readable?: ReadableName): Awaitable<EntryBytes | undefined>;
   /**
    * What tells the entry that `read` would give from others in its place, without reading it; `undefined` where there is
    * none. For those who hold entries in memory.
