@@ -128,11 +128,12 @@ export function piecesOf(start: Buffer, size: number): readonly number[] {
   }
   const { recordEnd, count, payloadStart } = placesIn(start);
   if (payloadStart > start.length) return [size];
-  const [structure, ...blobs] = lengthsIn(start, recordEnd, count);
+  const lengths = lengthsIn(start, recordEnd, count);
+  const [structure, ...blobs] = lengths;
   const pieces = [payloadStart + structure!, ...blobs];
   const rest = size - sum(pieces);
   const areLarge = blobs.length > 0 && sum(blobs) >= LARGE_BLOB * blobs.length;
-  if (!areLarge || rest < 0 || !pieces.every((length) => Number.isSafeInteger(length) && length >= 0)) return [size];
+  if (!areLarge || rest < 0 || !lengths.every((each) => Number.isSafeInteger(each) && each >= 0)) return [size];
   return rest > 0 ? [...pieces, rest] : pieces;
 }
 
@@ -223,8 +224,8 @@ function checksumFrom(head: Buffer, more: readonly Uint8Array[]): number {
 
 /** Whether an entry that is whole, or all its pieces, bears a signature of this seal. */
 export function isSealed(entry: EntryBytes, seal: Seal): boolean {
-  const [head, ...more] = Buffer.isBuffer(entry) ? [entry] : entry;
-  if (!head || (head[FLAGS]! & SIGNED) === 0) return false;
+  const [head, ...more] = (Buffer.isBuffer(entry) ? [entry] : entry) as [Buffer, ...Buffer[]];
+  if ((head[FLAGS]! & SIGNED) === 0) return false;
   const signed = [head.subarray(FLAGS), ...more];
   const last = signed.pop()!;
   const end = last.length - SIGNATURE_LENGTH;

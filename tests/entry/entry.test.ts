@@ -1,8 +1,9 @@
 import { crc32 } from "node:zlib";
 import test from "ava";
 import fc from "fast-check";
-import { type Codec, encodeValue } from "../../src/entry/codecs.js";
-import { decodeEntry, encodeEntry } from "../../src/entry/entry.js";
+import { type Codec, decodeValue, encodeValue } from "../../src/entry/codecs.js";
+import { checksumOf, decodeEntry, encodeEntry, isSealed, piecesOf } from "../../src/entry/entry.js";
+import { Seal } from "../../src/entry/seal.js";
 
 const own: Codec = { name: "own ü", encode: (value) => value, decode: String };
 const head = {
@@ -128,3 +129,96 @@ for (const offset of [64, 68, 72, 76]) {
 for (const length of [Number.NaN, Number.POSITIVE_INFINITY, -1, 2 ** 60]) {
   test(`a payload of ${length} bytes`, forged, (entry) => entry.writeDoubleLE(length, 80));
 }
+
+// ---- in pieces ----
+
+const KB = 1024;
+const BLOBS = [new Uint8Array(70 * KB).fill(1), new Uint8Array(0), new Uint8Array(130 * KB).fill(2)];
+const SEAL = new Seal(["a secret of 32 bytes or more, for signatures"]);
+
+function largeEntry(value: unknown, seal?: Seal, compression: false | "gzip" = false): Buffer {
+  return Buffer.concat(encodeEntry(head, encodeValue(value, "auto", compression), seal));
+}
+
+function cut(entry: Buffer, lengths: readonly number[]): Buffer[] {
+  let at = 0;
+  return lengths.map((length) => {
+    at += length;
+    return Buffer.from(new Uint8Array(entry.subarray(at - length, at)).buffer);
+  });
+}
+
+for (const seal of [undefined, SEAL]) {
+  const title = seal ? "signed" : "unsigned";
+  const whole = largeEntry(BLOBS, seal);
+  const lengths = piecesOf(whole.subarray(0, 64 * KB), whole.length);
+
+  test(`${title}: large blobs are pieces of their own`, (t) => {
+    t.deepEqual(lengths.slice(1), BLOBS.map(({ length }) => length).concat(seal ? [32] : []));
+    t.is(
+      lengths.reduce((sum, each) => sum + each),
+      whole.length,
+    );
+  });
+
+  test(`${title}: the pieces are the entry, and their memory that of the value`, (t) => {
+    const pieces = cut(whole, lengths);
+    const { payload, blobs, ...entry } = decodeEntry(pieces)!;
+    const { payload: wholePayload, ...wholeEntry } = decodeEntry(whole)!;
+    t.deepEqual(entry, wholeEntry);
+    t.is(checksumOf(pieces), checksumOf(whole));
+    t.deepEqual(Buffer.concat([payload, ...blobs!]), Buffer.from(wholePayload));
+    const value = decodeValue({ ...entry, blobs: blobs! }, payload, "auto") as Uint8Array[];
+    t.deepEqual(value, BLOBS);
+    t.is(value[2]!.buffer, pieces[3]!.buffer);
+    t.is(isSealed(pieces, SEAL), seal !== undefined);
+    t.is(isSealed(whole, SEAL), seal !== undefined);
+    t.false(isSealed(pieces, new Seal(["another secret of 32 bytes or more, and no other"])));
+  });
+
+  test(`${title}: a flipped bit in a piece makes it no entry`, (t) => {
+    for (let i = 0; i < lengths.length; i++) {
+      for (const at of [0, lengths[i]! >> 1, lengths[i]! - 1]) {
+        const pieces = cut(whole, lengths);
+        if (pieces[i]!.length === 0) continue;
+        pieces[i]![at]! ^= 1;
+        t.is(decodeEntry(pieces), undefined);
+      }
+    }
+  });
+
+  test(`${title}: a piece that is missing, short, too long or empty makes it no entry`, (t) => {
+    for (let i = 0; i < lengths.length; i++) {
+      const change = (to: (piece: Buffer) => Buffer[]) => cut(whole, lengths).flatMap((piece, j) => (i === j ? to(piece) : [piece])); // biome-ignore format: one line
+      t.is(decodeEntry(change(() => [])), undefined);
+      t.is(decodeEntry(change((piece) => [Buffer.concat([piece, Buffer.alloc(1)])])), undefined);
+      if (lengths[i] === 0) continue;
+      t.is(decodeEntry(change((piece) => [piece.subarray(0, -1)])), undefined);
+      t.is(decodeEntry(change(() => [Buffer.alloc(0)])), undefined);
+      t.is(decodeEntry(change((piece) => [piece.subarray(0, 1), piece.subarray(1)])), undefined);
+    }
+    t.is(decodeEntry([...cut(whole, lengths), Buffer.alloc(1)]), undefined);
+  });
+}
+
+test("read whole is what has no large blobs, or they cannot be told", (t) => {
+  const large = largeEntry(BLOBS);
+  const isWhole = (entry: Buffer, start = entry) => t.deepEqual(piecesOf(start, entry.length), [entry.length]);
+  for (const small of Object.values(ENTRIES)) isWhole(small);
+  isWhole(largeEntry("x".repeat(200 * KB)));
+  isWhole(largeEntry(Array.from({ length: 100 }, () => new Uint8Array(KB))));
+  isWhole(largeEntry(BLOBS, undefined, "gzip"));
+  isWhole(Buffer.concat([Buffer.from("X"), large.subarray(1)]));
+  for (const length of [0, 1, 91, 92, 100]) isWhole(large, large.subarray(0, length));
+});
+
+test("lengths that make no sense are no pieces", (t) => {
+  const lengthsAt = largeEntry(BLOBS).length - decodeEntry(largeEntry(BLOBS))!.payload.length - 4 * 8;
+  for (let i = 0; i < 4; i++) {
+    for (const length of [Number.NaN, Number.POSITIVE_INFINITY, -1, 0.5, 2 ** 60, 1e9]) {
+      const entry = largeEntry(BLOBS);
+      entry.writeDoubleLE(length, lengthsAt + 8 * i);
+      t.deepEqual(piecesOf(entry, entry.length), [entry.length]);
+    }
+  }
+});

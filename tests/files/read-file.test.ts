@@ -14,7 +14,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import test from "ava";
 import { asyncIo, syncIo } from "../../src/files/io.js";
-import { readFile } from "../../src/files/read-file.js";
+import { readFile, readPieces } from "../../src/files/read-file.js";
 import { newDirectory } from "./directory.js";
 
 const KB = 1024;
@@ -35,6 +35,37 @@ for (const async of [false, true]) {
       t.true(bytesOf(length).equals((await read)!));
     });
   }
+
+  test(`${manner}: a file in pieces`, async (t) => {
+    const path = join(newDirectory(), "file");
+    const bytes = bytesOf(300 * KB);
+    writeFileSync(path, bytes);
+    for (const lengths of [
+      [100, 0, 50 * KB, 250 * KB - 100],
+      [64 * KB, 236 * KB],
+      [64 * KB - 1, 2, 236 * KB - 1],
+      [200 * KB, 100 * KB, 0],
+    ]) {
+      // biome-ignore format: one line
+      const pieces = (await readPieces(path, async, (start, size) => {
+        t.true(start.equals(bytes.subarray(0, 64 * KB)));
+        t.is(size, bytes.length);
+        return lengths;
+      })) as Buffer[];
+      t.deepEqual(pieces.map((piece) => piece.length), lengths); // biome-ignore format: one line
+      t.deepEqual(pieces.map((piece) => piece.buffer.byteLength), lengths); // biome-ignore format: one line
+      t.true(Buffer.concat(pieces).equals(bytes));
+    }
+  });
+
+  test(`${manner}: a small file, and one that is not cut, are whole`, async (t) => {
+    const path = join(newDirectory(), "file");
+    writeFileSync(path, bytesOf(100));
+    t.true(bytesOf(100).equals((await readPieces(path, async, () => t.fail() as never)) as Buffer));
+    writeFileSync(path, bytesOf(300 * KB));
+    t.true(bytesOf(300 * KB).equals((await readPieces(path, async, (_, size) => [size])) as Buffer));
+    t.is(await readPieces(`${path}.not`, async, () => t.fail() as never), undefined);
+  });
 
   const absent = test.macro({
     async exec(t, place: (path: string) => unknown) {
@@ -105,6 +136,20 @@ test.serial("shrinks", changing, "before", (path) => truncateSync(path, 100 * KB
 test.serial("shrinks", changing, "after", (path) => truncateSync(path, 100 * KB), bytesOf(100 * KB));
 test.serial("shrinks to less than was read", changing, "before", (path) => truncateSync(path, 10), bytesOf(64 * KB));
 test.serial("shrinks to less than was read", changing, "after", (path) => truncateSync(path, 10), bytesOf(64 * KB));
+
+test.serial("of a file in pieces that shrinks there is what was read", async (t) => {
+  const path = join(newDirectory(), "file");
+  for (const async of [false, true]) {
+    writeFileSync(path, bytesOf(300 * KB));
+    const cut = () => {
+      truncateSync(path, 150 * KB);
+      return [100 * KB, 100 * KB, 100 * KB];
+    };
+    const pieces = (await readPieces(path, async, cut)) as Buffer[];
+    t.deepEqual(pieces.map((piece) => piece.length), [100 * KB, 50 * KB, 0]); // biome-ignore format: one line
+    t.true(Buffer.concat(pieces).equals(bytesOf(150 * KB)));
+  }
+});
 
 test.serial("an async read waits where file descriptors have run out, a sync one throws", async (t) => {
   const path = join(newDirectory(), "file");
