@@ -44,9 +44,8 @@ export function canonicalJson(value: unknown): string {
 
 /** As `canonicalJson`, for the argument of this name, or its element `at`: errors name the place from there. */
 export function canonicalArgument(name: string, value: unknown, at?: number): string {
-  if (typeof value === "string" || typeof value === "boolean" || Number.isSafeInteger(value)) {
-    if (!Object.is(value, -0)) return JSON.stringify(value);
-  }
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "boolean" || (Number.isSafeInteger(value) && !Object.is(value, -0))) return String(value);
   return print(
     value,
     at === undefined ? { ancestors: [CALL], path: [name] } : { ancestors: [CALL, ARGUMENT], path: [name, at] },

@@ -208,7 +208,7 @@ class LmdbFolder implements Folder {
     try {
       const record = opened.folders.lend(this.#key);
       if (!record) return undefined;
-      record.copy(key, 0, 0, 6);
+      for (let i = 0; i < 6; i++) key[i] = record[i]!; // `copy` would take 3 % of a hit
       key.write(digest, 6, "hex");
       return opened.entries.lend(key);
     } finally {
