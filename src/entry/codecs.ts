@@ -115,6 +115,7 @@ export function decodeValue(
     case "tagged":
       return fromTree(JSON.parse(textOf(plain)));
     case "clone": {
+      // A hit of 100 MB takes 64 ms instead of 116, where `readFileSync` takes 47.
       if (payload.blobs) {
         return fromTree(
           deserialize(bytes),
