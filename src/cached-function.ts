@@ -1,19 +1,18 @@
 import { answerBatch, beginBatch, callAt, resultsOf } from "./batch.js";
 import { answer } from "./call.js";
 import { BindingError } from "./errors.js";
-import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, wait } from "./flow.js";
+import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, turn, wait } from "./flow.js";
 import { begin, type Call } from "./keyed-call.js";
 import { find } from "./look-up.js";
 import { type CallSettings, checkLimits, checkOptions } from "./options.js";
-import { bytesKept, parseRecord } from "./out-files.js";
-import { metaOf, type Outcome } from "./outcome.js";
+import { metaOf, metaOfHead, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { abandon } from "./single-flight.js";
 import { evicted, prime } from "./store-result.js";
 import type { Folder, Listed } from "./stores/store.js";
 import { registerSubject } from "./subjects.js";
 import { storeTrouble } from "./trouble.js";
-import { decodeTrusted } from "./trust.js";
+import { headTrusted } from "./trust.js";
 import type { EntryMeta, Limits, Stats } from "./types.js";
 
 /** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */
@@ -177,16 +176,16 @@ function managementOf(plan: Plan, settings: CallSettings) {
   };
 }
 
-/** The entry, where it is whole and of this function. */
-function inspect(plan: Plan, { digest, read }: Listed) {
-  const bytes = read();
-  const entry = bytes && decodeTrusted(bytes, plan.trust);
-  if (entry?.identity !== plan.identity) return undefined;
-  return { ...entry, digest, bytes: entry.bytes + bytesKept(parseRecord(entry.record)) };
-}
-
-function metasOf(plan: Plan, group: readonly Listed[]): EntryMeta[] {
-  return group.flatMap((each) => inspect(plan, each) ?? []).map(metaOf);
+/**
+ * The entries of a group that are whole and of this function, one by one: what was read of one is garbage before the next
+ * is read, and costs the collector nothing.
+ */
+function* metasOf(plan: Plan, group: readonly Listed[]): Generator<EntryMeta, void> {
+  for (const { read } of group) {
+    const bytes = read();
+    const head = bytes && headTrusted(bytes, plan.trust);
+    if (head?.identity === plan.identity) yield metaOfHead(head);
+  }
 }
 
 function* entriesSync(plan: Plan, folder: Folder) {
@@ -201,8 +200,8 @@ function* entriesSync(plan: Plan, folder: Folder) {
 async function* entriesAsync(plan: Plan, folder: Folder) {
   try {
     for await (const group of folder.list()) {
-      yield* metasOf(plan, group);
-      await new Promise((resolve) => setImmediate(resolve)); // others have their turn
+      for (const meta of metasOf(plan, group)) yield meta; // `yield*` would wait for each once more
+      await turn();
     }
   } catch (error) {
     throw storeTrouble(plan.subject, folder.location, error);

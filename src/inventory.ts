@@ -5,19 +5,18 @@ import { OptionError, StoreError } from "./errors.js";
 import { emit, isHeard } from "./events.js";
 import { run, turn } from "./flow.js";
 import type { Home } from "./home.js";
-import { assertPath, folderNames, type Identity, parseIdentity, versionFolder, versionOfFolder } from "./identity.js";
+import { assertPath, folderNames, parseIdentity, versionFolder, versionOfFolder } from "./identity.js";
 import { canonicalJson } from "./key/canonical-json.js";
 import { digestOf } from "./keyed-call.js";
 import { checkLimits, checkMethodOptions } from "./options.js";
-import { bytesKept, parseRecord } from "./out-files.js";
-import { metaOf } from "./outcome.js";
+import { metaOfHead } from "./outcome.js";
 import { ReadableName } from "./readable-name.js";
 import { isExpired } from "./retention.js";
 import { abandon } from "./single-flight.js";
-import type { Evicted, Folder, Store, StoredFolder } from "./stores/store.js";
+import type { Evicted, Folder, Listed, Store, StoredFolder } from "./stores/store.js";
 import { storeTrouble } from "./trouble.js";
-import { decodeTrusted, type Trust } from "./trust.js";
-import type { Cache, EntryMeta, OpenPath, PathEntry, PathSummary, Peek, Plain } from "./types.js";
+import { decodeTrusted, headTrusted, type Trust } from "./trust.js";
+import type { Cache, OpenPath, PathEntry, PathSummary, Peek, Plain } from "./types.js";
 import { identityIn, verify } from "./verify.js";
 import { sparing } from "./work-progress.js";
 
@@ -84,24 +83,20 @@ function checkFile(subject: string, file: unknown): void {
 
 // ---- what there is ----
 
-/** The versions of a path stand together: its sources are no versions of their own. */
-async function* list(store: Store, trust: Trust): AsyncGenerator<PathSummary, void> {
+/** Path by path. The versions of a path stand together: its sources are no versions of their own. */
+async function* list(store: Store, trust: Trust): AsyncGenerator<Iterable<PathSummary>, void> {
   let ofPath: StoredFolder[] = [];
   for await (const each of store.folders()) {
     if (ofPath.length > 0 && ofPath[0]!.path !== each.path) {
-      yield* summaries(store, trust, ofPath);
+      yield await summaries(store, trust, ofPath);
       ofPath = [];
     }
     ofPath.push(each);
   }
-  yield* summaries(store, trust, ofPath);
+  yield await summaries(store, trust, ofPath);
 }
 
-async function* summaries(
-  store: Store,
-  trust: Trust,
-  folders: readonly StoredFolder[],
-): AsyncGenerator<PathSummary, void> {
+async function summaries(store: Store, trust: Trust, folders: readonly StoredFolder[]): Promise<Iterable<PathSummary>> {
   const versions = new Map<string, PathSummary>();
   for (const stored of folders) {
     const { entries, bytes, newest } = await sizeOf(stored.folder);
@@ -116,7 +111,7 @@ async function* summaries(
       newest: new Date(Math.max(newest, others?.newest?.getTime() ?? 0)),
     });
   }
-  for (const summary of versions.values()) yield summary;
+  return versions.values();
 }
 
 async function sizeOf(folder: Folder): Promise<{ entries: number; bytes: number; newest: number }> {
@@ -134,30 +129,34 @@ async function sizeOf(folder: Folder): Promise<{ entries: number; bytes: number;
 async function versionOf(store: Store, trust: Trust, stored: StoredFolder): Promise<string | undefined> {
   const { version, isDigest } = versionOfFolder(stored.name);
   if (!isDigest) return version;
-  for await (const { identity } of entriesIn(store, trust, stored)) return identity.version;
+  for await (const group of entriesOf(store, trust, [stored])) for (const entry of group) return entry.version;
   return version;
 }
 
-/** The entries of a folder that are whole and to be believed, group by group. */
-async function* entriesIn(
+/** The entries of folders that are whole and to be believed, group by group; others have their turn in between. */
+async function* entriesOf(
   store: Store,
   trust: Trust,
-  stored: StoredFolder,
-): AsyncGenerator<{ readonly identity: Identity; readonly meta: EntryMeta }, void> {
-  for await (const group of stored.folder.list()) {
-    for (const { read } of group) {
-      const bytes = read();
-      const entry = bytes && decodeTrusted(bytes, trust);
-      const identity = entry && identityIn(store, stored.folder, entry.identity);
-      if (identity) yield { identity, meta: metaOf(withKept(entry)) };
+  folders: AsyncIterable<StoredFolder> | Iterable<StoredFolder>,
+): AsyncGenerator<Iterable<PathEntry>, void> {
+  for await (const { folder } of folders) {
+    for await (const group of folder.list()) {
+      yield entriesIn(store, trust, folder, group);
+      await turn();
     }
-    await turn();
   }
 }
 
-/** With the bytes of the out files that are kept for it. */
-function withKept(entry: DecodedEntry): DecodedEntry {
-  return { ...entry, bytes: entry.bytes + bytesKept(parseRecord(entry.record)) };
+/** One by one: what was read of one is garbage before the next is read, and costs the collector nothing. */
+function* entriesIn(store: Store, trust: Trust, folder: Folder, group: readonly Listed[]): Generator<PathEntry, void> {
+  for (const { read } of group) {
+    const bytes = read();
+    const head = bytes && headTrusted(bytes, trust);
+    const identity = head && identityIn(store, folder, head.identity);
+    if (!identity) continue;
+    const { key, createdAt, duration, bytes: size } = metaOfHead(head);
+    yield { key, createdAt, duration, bytes: size, version: identity.version }; // a spread costs as much as decoding
+  }
 }
 
 // ---- one path ----
@@ -267,24 +266,13 @@ function isJson(text: string): boolean {
 function peeked(subject: string, home: Home, entry: DecodedEntry): Peek<unknown> & PathEntry {
   try {
     const value = decodeValue(entry, entry.payload, home.settings.codec ?? "auto");
-    return { value, ...metaOf(withKept(entry)), version: parseIdentity(entry.identity)?.version };
+    return { value, ...metaOfHead(entry), version: parseIdentity(entry.identity)?.version };
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
     throw new StoreError(
       `${subject}: the entry of ${entry.key} cannot be decoded (${reason}). Register its types with defineType, or give the cache the codec that wrote it.`,
       { cause: error },
     );
-  }
-}
-
-async function* entriesOf(
-  store: Store,
-  trust: Trust,
-  folders: AsyncIterable<StoredFolder>,
-): AsyncGenerator<PathEntry, void> {
-  for await (const stored of folders) {
-    for await (const { identity, meta } of entriesIn(store, trust, stored))
-      yield { ...meta, version: identity.version };
   }
 }
 
@@ -315,13 +303,14 @@ async function telling<T>(subject: string, { directory }: Store, work: () => Pro
   }
 }
 
+/** Items by groups: each of these async generators costs an item a tenth of a microsecond, a sync one next to nothing. */
 async function* tellingEach<T>(
   subject: string,
   { directory }: Store,
-  items: AsyncIterable<T>,
+  groups: AsyncIterable<Iterable<T>>,
 ): AsyncGenerator<T, void> {
   try {
-    for await (const each of items) yield each;
+    for await (const group of groups) for (const each of group) yield each;
   } catch (error) {
     throw storeTrouble(subject, directory, error);
   }

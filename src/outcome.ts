@@ -1,5 +1,7 @@
+import type { EntryHead } from "./entry/entry.js";
 import { emit, isHeard } from "./events.js";
 import type { Call } from "./keyed-call.js";
+import { bytesKept, parseRecord } from "./out-files.js";
 import type { Plan } from "./plan.js";
 import type { EntryMeta } from "./types.js";
 
@@ -27,6 +29,11 @@ export function metaOf({
   bytes,
 }: Pick<Outcome, "key" | "createdAt" | "duration" | "bytes">): EntryMeta {
   return { key, createdAt: new Date(createdAt), duration, bytes };
+}
+
+/** The same of an entry as it was read. Its bytes are counted with those of the out files that are kept for it. */
+export function metaOfHead({ key, createdAt, duration, bytes, record }: EntryHead): EntryMeta {
+  return metaOf({ key, createdAt, duration, bytes: bytes + bytesKept(parseRecord(record)) });
 }
 
 /** Counts a hit, and tells of it. */

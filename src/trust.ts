@@ -1,4 +1,11 @@
-import { type DecodedEntry, decodeEntry, type EntryBytes, isSealed } from "./entry/entry.js";
+import {
+  type DecodedEntry,
+  decodeEntry,
+  decodeHead,
+  type EntryBytes,
+  type EntryHead,
+  isSealed,
+} from "./entry/entry.js";
 import type { Seal } from "./entry/seal.js";
 import { lessUmask } from "./files/permissions.js";
 import { NO_RECORD, type OutRecord, parseRecord, type Written } from "./out-files.js";
@@ -17,7 +24,7 @@ export interface Trust {
 /** Of a directory of the user's own. */
 export const OWN: Trust = { seal: undefined, isOpen: false };
 
-export function isTrusted(bytes: EntryBytes, entry: DecodedEntry, { seal, isOpen }: Trust): boolean {
+export function isTrusted(bytes: EntryBytes, entry: EntryHead, { seal, isOpen }: Trust): boolean {
   if (seal) return isSealed(bytes, seal);
   return !isOpen || (entry.format !== "clone" && isRecord(entry.record));
 }
@@ -26,6 +33,12 @@ export function isTrusted(bytes: EntryBytes, entry: DecodedEntry, { seal, isOpen
 export function decodeTrusted(bytes: Buffer, trust: Trust): DecodedEntry | undefined {
   const entry = decodeEntry(bytes);
   return entry && isTrusted(bytes, entry, trust) ? entry : undefined;
+}
+
+/** No more of it than a listing tells. */
+export function headTrusted(bytes: Buffer, trust: Trust): EntryHead | undefined {
+  const head = decodeHead(bytes);
+  return head && isTrusted(bytes, head, trust) ? head : undefined;
 }
 
 /** What an entry that is to be believed says of out files. */

@@ -88,9 +88,16 @@ function isWholeEntry(store: Store, trust: Trust, folder: Folder, { digest, read
 
 /** The identity that an entry says it has, where that is the one of its folder. */
 export function identityIn(store: Store, folder: Folder, text: string): Identity | undefined {
+  const last = identities.get(folder);
+  if (last?.text === text) return last.identity;
   const identity = parseIdentity(text);
-  return identity && store.folder(identity) === folder ? identity : undefined;
+  if (!identity || store.folder(identity) !== folder) return undefined;
+  identities.set(folder, { text, identity });
+  return identity;
 }
+
+/** The last one of each folder: the others are mostly the same, and to parse it would be a tenth of reading an entry. */
+const identities = new WeakMap<Folder, { readonly text: string; readonly identity: Identity }>();
 
 /** As far as that can be told without the classes that it needs, or the user's own codec. */
 function isDecodable(entry: DecodedEntry, { isOpen }: Trust): boolean {

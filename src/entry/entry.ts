@@ -171,39 +171,71 @@ function decodePieces(pieces: readonly Buffer[]): DecodedEntry | undefined {
  * @param length of it all, in bytes
  */
 function decode(entry: Buffer, more: readonly Buffer[], length: number): DecodedEntry | undefined {
-  if (!hasMagic(entry)) return undefined;
-  const { identityEnd, keyEnd, codecNameEnd, recordEnd, count, payloadStart } = placesIn(entry);
-  const flags = entry[FLAGS]!;
-  const payloadEnd = (flags & SIGNED) === 0 ? length : length - SIGNATURE_LENGTH;
-  if (payloadStart > payloadEnd || payloadEnd !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH)) return undefined;
-  if (payloadStart > entry.length || checksumFrom(entry, more) !== entry.readUInt32LE(CHECKSUM)) return undefined;
-  const format = FORMATS[entry[FORMAT]!];
-  const compression = COMPRESSIONS[entry[COMPRESSION]!];
-  if (format === undefined || compression === undefined) return undefined;
-  const texts = entry.toString("utf8", TEXTS, recordEnd);
-  // A character a byte: one text is decoded instead of four, which saves 0.2 us of a hit.
-  const isAscii = texts.length === recordEnd - TEXTS;
-  const text = (from: number, to: number) =>
-    isAscii ? texts.slice(from - TEXTS, to - TEXTS) : entry.toString("utf8", from, to);
+  const places = verifiedPlaces(entry, more, length);
+  if (!places) return undefined;
+  const { identityEnd, keyEnd, codecNameEnd, recordEnd, count, payloadStart, payloadEnd } = places;
+  const textOf = textsIn(entry, recordEnd);
   return {
-    identity: text(TEXTS, identityEnd),
-    key: text(identityEnd, keyEnd),
-    codecName: text(keyEnd, codecNameEnd),
-    record: text(codecNameEnd, recordEnd),
-    async: (flags & ASYNC) !== 0,
+    identity: textOf(TEXTS, identityEnd),
+    key: textOf(identityEnd, keyEnd),
+    codecName: textOf(keyEnd, codecNameEnd),
+    record: textOf(codecNameEnd, recordEnd),
+    async: (entry[FLAGS]! & ASYNC) !== 0,
     createdAt: entry.readDoubleLE(CREATED_AT),
     duration: entry.readDoubleLE(DURATION),
     source: sourceOf(entry),
-    format,
-    compression,
+    format: FORMATS[entry[FORMAT]!]!,
+    compression: COMPRESSIONS[entry[COMPRESSION]!]!,
     lengths: lengthsIn(entry, recordEnd, count),
     bytes: length,
     payload: entry.subarray(payloadStart, payloadEnd),
   };
 }
 
+/** What a listing tells of an entry, and what decides whether it is to be believed. */
+export type EntryHead = Pick<
+  DecodedEntry,
+  "identity" | "key" | "record" | "createdAt" | "duration" | "format" | "bytes"
+>;
+
+/** As `decodeEntry`, for those who need no more: half the time, where millions are listed. */
+export function decodeHead(entry: Buffer): EntryHead | undefined {
+  const places = verifiedPlaces(entry, [], entry.length);
+  if (!places) return undefined;
+  const { identityEnd, keyEnd, codecNameEnd, recordEnd } = places;
+  const textOf = textsIn(entry, recordEnd);
+  return {
+    identity: textOf(TEXTS, identityEnd),
+    key: textOf(identityEnd, keyEnd),
+    record: textOf(codecNameEnd, recordEnd),
+    createdAt: entry.readDoubleLE(CREATED_AT),
+    duration: entry.readDoubleLE(DURATION),
+    format: FORMATS[entry[FORMAT]!]!,
+    bytes: entry.length,
+  };
+}
+
+/** All texts at once, or one after the other: to decode one text instead of four saves 0.2 us of a hit. */
+function textsIn(entry: Buffer, end: number): (from: number, to: number) => string {
+  const texts = entry.toString("utf8", TEXTS, end);
+  if (texts.length !== end - TEXTS) return (from, to) => entry.toString("utf8", from, to);
+  return (from, to) => texts.slice(from - TEXTS, to - TEXTS); // a character is a byte
+}
+
 function hasMagic(entry: Buffer): boolean {
   return entry.length >= TEXTS && entry.readUInt32LE(0) === MAGIC_LOW && entry.readUInt32LE(4) === MAGIC_HIGH;
+}
+
+/** Where the parts of an entry end. `undefined` where this is not, exactly, one whole undamaged entry. */
+function verifiedPlaces(entry: Buffer, more: readonly Buffer[], length: number) {
+  if (!hasMagic(entry)) return undefined;
+  const places = placesIn(entry);
+  const { payloadStart } = places;
+  const payloadEnd = (entry[FLAGS]! & SIGNED) === 0 ? length : length - SIGNATURE_LENGTH;
+  if (payloadStart > payloadEnd || payloadEnd !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH)) return undefined;
+  if (payloadStart > entry.length || checksumFrom(entry, more) !== entry.readUInt32LE(CHECKSUM)) return undefined;
+  if (entry[FORMAT]! >= FORMATS.length || entry[COMPRESSION]! >= COMPRESSIONS.length) return undefined;
+  return { ...places, payloadEnd };
 }
 
 function placesIn(entry: Buffer) {
