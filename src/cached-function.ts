@@ -181,8 +181,8 @@ function managementOf(plan: Plan, settings: CallSettings) {
  * is read, and costs the collector nothing.
  */
 function* metasOf(plan: Plan, group: readonly Listed[]): Generator<EntryMeta, void> {
-  for (const { read } of group) {
-    const bytes = read();
+  for (const each of group) {
+    const bytes = each.read();
     const head = bytes && headTrusted(bytes, plan.trust);
     if (head?.identity === plan.identity) yield metaOfHead(head);
   }

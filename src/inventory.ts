@@ -149,8 +149,8 @@ async function* entriesOf(
 
 /** One by one: what was read of one is garbage before the next is read, and costs the collector nothing. */
 function* entriesIn(store: Store, trust: Trust, folder: Folder, group: readonly Listed[]): Generator<PathEntry, void> {
-  for (const { read } of group) {
-    const bytes = read();
+  for (const each of group) {
+    const bytes = each.read();
     const head = bytes && headTrusted(bytes, trust);
     const identity = head && identityIn(store, folder, head.identity);
     if (!identity) continue;

@@ -1,4 +1,4 @@
-import fs, { type BigIntStats } from "node:fs";
+import fs, { type BigIntStats, closeSync } from "node:fs";
 import { promisify } from "node:util";
 
 /**
@@ -31,7 +31,9 @@ export const syncIo: Io = {
   write: (fd, buffer, offset, length) => fs.writeSync(fd, buffer, offset, length),
   size: (fd) => fs.fstatSync(fd).size,
   fsync: fs.fsyncSync,
-  close: fs.closeSync,
+  // Not `fs.closeSync`: graceful-fs puts its own there, which looks at its queue each time, a fortieth of reading an entry.
+  // The queue goes on without it.
+  close: closeSync,
   rename: fs.renameSync,
   unlink: fs.unlinkSync,
   stat: (path) => fs.statSync(path, { bigint: true, throwIfNoEntry: false }),
