@@ -126,7 +126,7 @@ export function piecesOf(start: Buffer, size: number): readonly number[] {
   if (!hasMagic(start) || FORMATS[start[FORMAT]!] !== "clone" || COMPRESSIONS[start[COMPRESSION]!] !== false) {
     return [size];
   }
-  const { recordEnd, count, payloadStart } = placesIn(start);
+  const { recordEnd, count, payloadStart } = placesIn(start, size);
   if (payloadStart > start.length) return [size];
   const lengths = lengthsIn(start, recordEnd, count);
   const [structure, ...blobs] = lengths;
@@ -229,22 +229,23 @@ function hasMagic(entry: Buffer): boolean {
 /** Where the parts of an entry end. `undefined` where this is not, exactly, one whole undamaged entry. */
 function verifiedPlaces(entry: Buffer, more: readonly Buffer[], length: number) {
   if (!hasMagic(entry)) return undefined;
-  const places = placesIn(entry);
-  const { payloadStart } = places;
-  const payloadEnd = (entry[FLAGS]! & SIGNED) === 0 ? length : length - SIGNATURE_LENGTH;
+  const places = placesIn(entry, length);
+  const { payloadStart, payloadEnd } = places;
   if (payloadStart > payloadEnd || payloadEnd !== payloadStart + entry.readDoubleLE(PAYLOAD_LENGTH)) return undefined;
   if (payloadStart > entry.length || checksumFrom(entry, more) !== entry.readUInt32LE(CHECKSUM)) return undefined;
   if (entry[FORMAT]! >= FORMATS.length || entry[COMPRESSION]! >= COMPRESSIONS.length) return undefined;
-  return { ...places, payloadEnd };
+  return places;
 }
 
-function placesIn(entry: Buffer) {
+function placesIn(entry: Buffer, length: number) {
   const identityEnd = TEXTS + entry.readUInt32LE(IDENTITY_LENGTH);
   const keyEnd = identityEnd + entry.readUInt32LE(KEY_LENGTH);
   const codecNameEnd = keyEnd + entry.readUInt32LE(CODEC_NAME_LENGTH);
   const recordEnd = codecNameEnd + entry.readUInt32LE(RECORD_LENGTH);
   const count = entry.readUInt32LE(LENGTHS_COUNT);
-  return { identityEnd, keyEnd, codecNameEnd, recordEnd, count, payloadStart: recordEnd + 8 * count };
+  const payloadStart = recordEnd + 8 * count;
+  const payloadEnd = (entry[FLAGS]! & SIGNED) === 0 ? length : length - SIGNATURE_LENGTH;
+  return { identityEnd, keyEnd, codecNameEnd, recordEnd, count, payloadStart, payloadEnd };
 }
 
 function lengthsIn(entry: Buffer, from: number, count: number): number[] {
