@@ -20,7 +20,7 @@ export type Contents = Buffer | readonly Buffer[];
  */
 export type Cut = (start: Buffer, size: number) => readonly number[];
 
-const WHOLE: Cut = (_start, size) => [size];
+export const WHOLE: Cut = (_start, size) => [size];
 
 /**
  * The bytes of a regular file, `undefined` where there is none. They may stand in a buffer that the next call uses.

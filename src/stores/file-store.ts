@@ -25,7 +25,7 @@ import { type Held, isLockedIn, keyLockIn, lockKind } from "../files/key-lock.js
 import { assertOwn } from "../files/ownership.js";
 import { lessUmask, type Permissions, PRIVATE, SHARED } from "../files/permissions.js";
 import { publish } from "../files/publish.js";
-import { readFile, readPieces } from "../files/read-file.js";
+import { type Cut, readFile, readPieces, WHOLE } from "../files/read-file.js";
 import { isBeingWritten } from "../files/restore-file.js";
 import { sweep, temporaryName } from "../files/temporary.js";
 import { type Flow, turn, wait } from "../flow.js";
@@ -478,14 +478,14 @@ export class FileFolder implements Folder {
   }
 
   read(digest: string, async: boolean, readable?: ReadableName): Buffer | undefined | Promise<Buffer | undefined> {
-    return this.#read(digest, readable, (path) => readFile(path, async));
+    return this.#read(digest, async, readable, WHOLE) as ReturnType<typeof readFile>;
   }
 
   readPieces(digest: string, async: boolean, readable?: ReadableName): ReturnType<typeof readPieces> {
-    return this.#read(digest, readable, (path) => readPieces(path, async, piecesOf));
+    return this.#read(digest, async, readable, piecesOf);
   }
 
-  #read<T>(digest: string, readable: ReadableName | undefined, read: (path: string) => T): T | undefined {
+  #read(digest: string, async: boolean, readable: ReadableName | undefined, cut: Cut): ReturnType<typeof readPieces> {
     const shard = digest.slice(0, 2);
     if (!this.#seen.has(shard)) {
       if (!this.#has(shard)) return undefined;
@@ -493,11 +493,11 @@ export class FileFolder implements Folder {
     }
     const first = readable?.isPreferred ? `${this.#path}/${shard}/${readable.file}` : this.#fileOf(digest);
     // What was absent is asked for again under its lock. To look is cheaper than to fail: 2 us against 6.
-    const found = digest === this.#absent && !existsSync(first) ? undefined : read(first);
+    const found = digest === this.#absent && !existsSync(first) ? undefined : readPieces(first, async, cut);
     this.#absent = undefined;
     if (found !== undefined) return found;
     const other = readable && `${this.#path}/${this.#namesOf(digest, readable)[1]}`;
-    if (other !== undefined && existsSync(other)) return read(other);
+    if (other !== undefined && existsSync(other)) return readPieces(other, async, cut);
     this.#absent = digest;
     return undefined;
   }
