@@ -33,7 +33,8 @@ export function metaOf({
 
 /** The same of an entry as it was read. Its bytes are counted with those of the out files that are kept for it. */
 export function metaOfHead({ key, createdAt, duration, bytes, record }: EntryHead): EntryMeta {
-  return metaOf({ key, createdAt, duration, bytes: bytes + bytesKept(parseRecord(record)) });
+  const kept = record === "" ? 0 : bytesKept(parseRecord(record));
+  return { key, createdAt: new Date(createdAt), duration, bytes: bytes + kept };
 }
 
 /** Counts a hit, and tells of it. */
