@@ -59,20 +59,45 @@ export function beyondLimits<E extends Aged>(
   limits: RetentionLimits,
   now: number,
 ): Map<E, keyof RetentionLimits> {
-  const gone = new Map<E, keyof RetentionLimits>();
-  for (const entry of entries) {
-    const limit = expiredBy(entry, limits, now);
-    if (limit) gone.set(entry, limit);
+  const leastRecentFirst = () => entries.toSorted((a, b) => a.usedAt - b.usedAt);
+  return new Map(
+    beyond(
+      () => entries,
+      leastRecentFirst,
+      (entry) => entry,
+      limits,
+      now,
+    ),
+  );
+}
+
+/** Likewise, of entries that can be gone through; in the order of their use only where that matters. */
+export function* beyond<E>(
+  entries: () => Iterable<E>,
+  leastRecentFirst: () => Iterable<E>,
+  agedOf: (entry: E) => Aged,
+  limits: RetentionLimits,
+  now: number,
+): Generator<[E, keyof RetentionLimits], void> {
+  let [count, bytes] = [0, 0];
+  for (const entry of entries()) {
+    const aged = agedOf(entry);
+    const limit = expiredBy(aged, limits, now);
+    if (limit) {
+      yield [entry, limit];
+    } else {
+      count++;
+      bytes += aged.bytes;
+    }
   }
-  const leastRecentFirst = entries.filter((entry) => !gone.has(entry)).sort((a, b) => a.usedAt - b.usedAt);
-  let bytes = leastRecentFirst.reduce((total, entry) => total + entry.bytes, 0);
-  let count = leastRecentFirst.length;
-  for (const entry of leastRecentFirst) {
+  if (!exceeded(count, bytes, limits)) return;
+  for (const entry of leastRecentFirst()) {
     const limit = exceeded(count, bytes, limits);
-    if (!limit) break;
-    gone.set(entry, limit);
+    if (!limit) return;
+    const aged = agedOf(entry);
+    if (expiredBy(aged, limits, now)) continue;
+    yield [entry, limit];
     count--;
-    bytes -= entry.bytes;
+    bytes -= aged.bytes;
   }
-  return gone;
 }

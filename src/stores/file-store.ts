@@ -39,9 +39,10 @@ import {
   segmentOfFolder,
 } from "../identity.js";
 import { HASH, type ReadableName } from "../readable-name.js";
-import { type Aged, beyondLimits, type RetentionLimits, type SizeLimits } from "../retention.js";
+import { type Aged, type AgeLimits, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
-import { ENTRY_FILE } from "./entry-file.js";
+import { digitsIn, fileOf, isForPeople } from "./entry-file.js";
+import { EntryTable, NONE, sortedRows, TIME_BITS, ticksOf } from "./entry-table.js";
 import { Folders } from "./folders.js";
 import {
   dropContents,
@@ -53,7 +54,7 @@ import {
   keptFileOf,
   removeContent,
 } from "./kept-contents.js";
-import { beyond, Ledger, written } from "./ledger.js";
+import { Ledger, writtenLine } from "./ledger.js";
 import { noteRemoval, removalsIn, wasRemoved } from "./removals.js";
 import {
   ClearedError,
@@ -69,6 +70,7 @@ import {
   type Store,
   type StoredFolder,
 } from "./store.js";
+import { type Found, pathFolder, type Victim, Victims } from "./victims.js";
 
 export interface FileStoreOptions {
   /** Others may use it, too: what is made is not private, and whose the directory is does not matter. Default: `false`. */
@@ -145,18 +147,18 @@ export class FileStore implements Store {
   }
 
   async prune(limits: RetentionLimits, onProgress?: (progress: WorkProgress) => void): Promise<Evicted[]> {
-    const { ledger } = this.#root;
-    // No ledger is made where there is nothing to be kept in it.
-    const isEmpty = !hasLimits(limits) || this.#root.folders().next().done;
-    if (!isEmpty) this.#root.catchUp();
-    const all = [...beyondLimits(isEmpty ? [] : ledger.index.of(undefined), limits, Date.now())];
-    onProgress?.({ done: 0, total: all.length });
     const gone: Evicted[] = [];
-    for (const [i, [item, limit]] of all.entries()) {
-      if (this.#root.evict(item.name)) gone.push(beyond(item, limit));
-      onProgress?.({ done: i + 1, total: all.length });
-      if (i % AT_ONCE === 0) await turn();
+    let [done, total] = [0, 0];
+    for (const found of this.#root.beyond(limits)) {
+      total = done + found.total;
+      if (done === 0) onProgress?.({ done, total });
+      for (const batch of batchesOf(found.victims)) {
+        gone.push(...this.#root.evict(batch));
+        for (const _ of batch) onProgress?.({ done: ++done, total });
+        await turn();
+      }
     }
+    if (total === 0) onProgress?.({ done, total });
     return gone;
   }
 
@@ -168,8 +170,22 @@ export class FileStore implements Store {
   async close(): Promise<void> {}
 }
 
-/** Entries removed before others have their turn. */
-const AT_ONCE = 256;
+/**
+ * Entries removed before others have their turn. Also those that the ledger forgets at once, before they go: as many stay
+ * unknown to it where the process is killed between.
+ */
+const AT_ONCE = 64;
+
+function* batchesOf(victims: Iterable<Victim>): Generator<Victim[], void> {
+  let batch: Victim[] = [];
+  for (const victim of victims) {
+    batch.push(victim);
+    if (batch.length < AT_ONCE) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
 
 /** For backup programs, see https://bford.info/cachedir/ */
 const CACHE_TAG =
@@ -268,44 +284,121 @@ class Root {
     return found.filter((each) => each.isDirectory()).map(({ name }) => name);
   }
 
-  /** All entries, by their names from the directory: for a ledger that has to be made. */
-  *#entries(): Generator<[name: string, entry: Aged], void> {
-    for (const names of this.folders()) {
-      for (const shard of shardsOf(join(this.#real!, ...names))) {
-        const folder = [...names, shard].join("/");
-        for (const name of entriesOf(join(this.#real!, folder))) {
-          const stats = lstatSync(join(this.#real!, folder, name), { throwIfNoEntry: false });
-          if (!stats?.isFile()) continue;
-          yield [`${folder}/${name}`, { bytes: stats.size, createdAt: stats.mtimeMs, usedAt: stats.mtimeMs }];
-        }
+  /** All shards that hold entries, of a path or of all. */
+  *#shards(path?: string): Generator<{ readonly folder: string; readonly shard: string; readonly location: string }> {
+    for (const names of path === undefined ? this.folders() : this.foldersOf(path)) {
+      const folder = names.join("/");
+      for (const shard of shardsOf(`${this.#real}/${folder}`)) {
+        yield { folder, shard, location: `${this.#real}/${folder}/${shard}` };
       }
     }
   }
 
-  catchUp(): void {
-    if (this.get() === undefined) return;
-    this.ledger.catchUp(
-      () => this.#entries(),
-      () => this.temporary(),
-    );
+  /** Makes the ledger, from what the directory tells: that of entries that nobody noted, uses are not known. */
+  #makeLedger(): { readonly table: EntryTable; readonly leastRecentFirst: () => Iterable<number> } {
+    const start = this.#clock();
+    const table = new EntryTable();
+    for (const { folder, shard, location } of this.#shards()) {
+      for (const [digits, aged] of agedIn(shard, location)) table.add(folder, digits, aged);
+    }
+    const ticks = (row: number) => ticksOf(table.usedAt(row));
+    const sorted = sortedRows(table.rows(), table.size, table.end, ticks, TIME_BITS);
+    this.ledger.write(this.temporary(), pairs(table, sorted));
+    // What was written while it was made is in neither. It is looked for once more, now that all note.
+    for (const { folder, shard, location } of this.#shards()) {
+      const { mtimeMs } = lstatSync(location, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
+      if (mtimeMs < start - COARSE) continue;
+      for (const name of namesIn(location)) {
+        const digits = digitsIn(shard, name);
+        if (digits === undefined || table.find(folder, digits) !== NONE) continue;
+        const aged = agedAt(`${location}/${name}`);
+        if (!aged) continue;
+        table.add(folder, digits, aged);
+        this.ledger.note(writtenLine(`${folder}/${shard}/${name}`, aged));
+      }
+    }
+    return { table, leastRecentFirst: () => sorted };
   }
 
-  /** Removes an entry by its name from the directory. False where it was gone already. */
-  evict(name: string): boolean {
-    this.ledger.note(`- ${name}`);
-    this.ledger.index.apply(`- ${name}`);
-    const root = this.get()!;
-    const file = join(root, name);
-    if (!leadsThroughFolders(root, name)) return false;
-    try {
-      unlinkSync(file);
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return false;
-      throw error;
+  /** What time it is for the file system, which may be on another machine: ms since 1970. */
+  #clock(): number {
+    const file = this.temporary();
+    writeFileSync(file, "", { flag: "wx", mode: this.permissions.file });
+    const { mtimeMs } = lstatSync(file);
+    unlinkSync(file);
+    return mtimeMs;
+  }
+
+  /** Reads on in the ledger, and makes one where there is none. */
+  catchUp(): void {
+    if (this.get() === undefined) return;
+    if (!this.ledger.readOn()) {
+      this.#makeLedger();
+      this.ledger.readOn();
     }
-    const folder = dirname(dirname(file));
-    if (isFolder(join(folder, KEPT_FOLDER))) dropContents(folder, file, []);
-    return true;
+    this.ledger.tidy(() => this.temporary());
+  }
+
+  /**
+   * What is beyond the limits, of the path with this folder or of all, by a look at every entry; at those in the ledger,
+   * where there is one. It is to be evicted before more is asked for.
+   */
+  *beyond(limits: RetentionLimits, path?: string): Generator<Found, void> {
+    // No ledger is made where there is nothing to be kept in it.
+    if (!hasLimits(limits) || this.folders().next().done) return;
+    const now = Date.now();
+    if (!this.ledger.readOn()) {
+      yield* hasLimits({ ...limits, maxAge: undefined })
+        ? this.#ofNew(limits, now, path)
+        : this.#tooOld(limits, now, path);
+      return;
+    }
+    for (let total = Number.POSITIVE_INFINITY; total > MANY; this.catchUp()) {
+      const found = this.ledger.index.beyond(path, limits, now, MANY);
+      total = found.total;
+      if (total > 0) yield found;
+    }
+  }
+
+  /** Where there is no ledger yet. One is left: from now on uses are noted. */
+  *#ofNew(limits: RetentionLimits, now: number, path: string | undefined): Generator<Found, void> {
+    const { table, leastRecentFirst } = this.#makeLedger();
+    const isOf = (row: number) => path === undefined || pathFolder(table.folderOf(row)) === path;
+    const victims = new Victims(table);
+    victims.select(() => filtered(table.rows(), isOf), () => filtered(leastRecentFirst(), isOf), limits, now); // biome-ignore format: one line
+    yield { total: victims.size, victims };
+  }
+
+  /** Where age alone counts, and there is no ledger, only what goes is remembered, and of that no more than a part. */
+  *#tooOld(limits: AgeLimits, now: number, path: string | undefined): Generator<Found, void> {
+    let table = new EntryTable();
+    const found = () => {
+      const victims = new Victims(table);
+      const rows = () => table.rows();
+      victims.select(rows, rows, limits, now);
+      return { total: victims.size, victims };
+    };
+    for (const { folder, shard, location } of this.#shards(path === undefined ? undefined : pathOfFolder(path))) {
+      for (const [digits, aged] of agedIn(shard, location)) {
+        if (isExpired(aged, limits, now)) table.add(folder, digits, aged);
+      }
+      if (table.size < MANY) continue;
+      yield found();
+      table = new EntryTable();
+    }
+    if (table.size > 0) yield found();
+  }
+
+  /**
+   * Removes entries; the ledger is told first. No link is followed that was there before.
+   * @returns what is told of those that were not gone already
+   */
+  evict(batch: readonly Victim[]): Evicted[] {
+    const removal = new Removal(this.get()!);
+    const named = batch.map((victim) => ({ ...victim, names: removal.namesOf(victim) }));
+    this.ledger.note(...named.flatMap(({ folder, names }) => names.map((name) => `- ${folder}/${name}`)));
+    const gone = named.filter(({ folder, names }) => names.filter((name) => removal.remove(folder, name)).length > 0);
+    return gone.map(({ evicted }) => evicted);
   }
 
   /** @throws StoreError where there is a link or a file in its place */
@@ -384,6 +477,90 @@ function leadsThroughFolders(root: string, name: string): boolean {
       folder = join(folder, part);
       return lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
     });
+}
+
+/** The removal of some entries. What leads to them is looked at once, right before. */
+class Removal {
+  readonly #root: string;
+  /** Of folders: whether they are some, and no links, as all on the way to them. */
+  readonly #seen = new Map<string, boolean>();
+  readonly #names = new Map<string, string[]>();
+  readonly #keeps = new Map<string, boolean>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** From the folder of the entry. */
+  namesOf({ folder, digits }: Victim): string[] {
+    const name = fileOf(digits);
+    if (!isForPeople(digits)) return [name];
+    const shard = digits.slice(0, 2);
+    const end = `_${digits}${ENTRY}`;
+    const found = this.#namesIn(`${folder}/${shard}`).filter((each) => each.endsWith(end));
+    return found.length > 0 ? found.map((each) => `${shard}/${each}`) : [name]; // the ledger is to forget it
+  }
+
+  #namesIn(shard: string): string[] {
+    return once(this.#names, shard, () => (this.#leadsTo(shard) ? namesIn(`${this.#root}/${shard}`) : []));
+  }
+
+  #leadsTo(folder: string): boolean {
+    return once(this.#seen, folder, () => {
+      const before = folder.lastIndexOf("/");
+      return (before < 0 || this.#leadsTo(folder.slice(0, before))) && isDirectory(`${this.#root}/${folder}`);
+    });
+  }
+
+  /** False where it was gone already. */
+  remove(folder: string, name: string): boolean {
+    const file = `${this.#root}/${folder}/${name}`;
+    if (!this.#leadsTo(dirname(`${folder}/${name}`))) return false;
+    try {
+      unlinkSync(file);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return false;
+      throw error;
+    }
+    const path = `${this.#root}/${folder}`;
+    if (once(this.#keeps, folder, () => isFolder(`${path}/${KEPT_FOLDER}`))) dropContents(path, file, []);
+    return true;
+  }
+}
+
+function once<T>(known: Map<string, T>, name: string, find: () => T): T {
+  const value = known.get(name) ?? find();
+  known.set(name, value);
+  return value;
+}
+
+function* pairs(table: EntryTable, rows: Iterable<number>): Generator<readonly [EntryTable, number], void> {
+  for (const row of rows) yield [table, row];
+}
+
+function* filtered<T>(all: Iterable<T>, isWanted: (each: T) => boolean): Generator<T, void> {
+  for (const each of all) if (isWanted(each)) yield each;
+}
+
+/** Milliseconds. Some file systems date by whole seconds, or by two. */
+const COARSE = 2_000;
+
+/** Entries that are found before they are removed. */
+const MANY = 65_536;
+
+/** The entries of a shard that are where a call looks for them, one after the other. */
+function* agedIn(shard: string, location: string): Generator<[digits: string, aged: Aged], void> {
+  for (const name of namesIn(location)) {
+    const digits = digitsIn(shard, name);
+    const aged = digits === undefined ? undefined : agedAt(`${location}/${name}`);
+    if (aged) yield [digits!, aged];
+  }
+}
+
+/** What a file tells of the entry in it: of its uses nothing. */
+function agedAt(file: string): Aged | undefined {
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  return stats?.isFile() ? { bytes: stats.size, createdAt: stats.mtimeMs, usedAt: stats.mtimeMs } : undefined;
 }
 
 /** @throws StoreError where there is a link or a file in its place */
@@ -586,7 +763,7 @@ export class FileFolder implements Folder {
           return false;
         }
         if (isPublished) {
-          this.#root.ledger.note(written(this.#inLedger(name), { bytes, createdAt: now, usedAt: now }));
+          this.#root.ledger.note(writtenLine(this.#inLedger(name), { bytes, createdAt: now, usedAt: now }));
           for (const other of others) if (existsSync(`${this.#path}/${other}`)) this.#unlink(other); // it would be older
           warnOfLittleSpace(this.#path!);
         }
@@ -675,31 +852,25 @@ export class FileFolder implements Folder {
   retain(own: RetentionLimits, whole: SizeLimits): Evicted[] {
     this.#root.catchUp();
     const { index } = this.#root.ledger;
+    const now = Date.now();
+    return [...this.#evict(index.next(this.#pathFolder, own, now)), ...this.#evict(index.next(undefined, whole, now))];
+  }
+
+  prune(own: RetentionLimits, whole: SizeLimits): Evicted[] {
     const gone: Evicted[] = [];
-    for (const [group, limits] of this.#groups(own, whole)) {
-      for (let next = index.next(group, limits, Date.now()); next; next = index.next(group, limits, Date.now())) {
-        if (this.#root.evict(next.name)) gone.push(next);
-      }
+    for (const found of [this.#root.beyond(own, this.#pathFolder), this.#root.beyond(whole)]) {
+      for (const { victims } of found) for (const each of this.#evict(victims)) gone.push(each);
     }
     return gone;
   }
 
-  prune(own: RetentionLimits, whole: SizeLimits): Evicted[] {
-    this.#root.catchUp();
-    const { index } = this.#root.ledger;
-    return this.#groups(own, whole).flatMap(([group, limits]) =>
-      [...beyondLimits(index.of(group), limits, Date.now())]
-        .filter(([{ name }]) => this.#root.evict(name))
-        .map(([item, limit]) => beyond(item, limit)),
-    );
+  *#evict(victims: Iterable<Victim>): Generator<Evicted, void> {
+    for (const batch of batchesOf(victims)) for (const each of this.#root.evict(batch)) yield each;
   }
 
-  /** The entries of this path, whatever the version, then all of the store. */
-  #groups(own: RetentionLimits, whole: SizeLimits): [name: string | undefined, limits: RetentionLimits][] {
-    return [
-      [`${this.#names.join("/")}/`, own],
-      [undefined, whole],
-    ];
+  /** That of all versions. */
+  get #pathFolder(): string {
+    return this.#names.slice(0, -1).join("/");
   }
 
   *keep(digest: string, file: SeenFile, async: boolean): Flow<void> {
@@ -910,7 +1081,7 @@ function entriesOf(shard: string): string[] {
 }
 
 function isEntryOf(shard: string, name: string): boolean {
-  return ENTRY_FILE.test(name) && (!name.includes("_") || digitsOf(name).startsWith(shard));
+  return digitsIn(shard, name) !== undefined;
 }
 
 /** The digits in a name for people. */
