@@ -197,9 +197,9 @@ function timeAt(times: Uint16Array, at: number): number {
   return (times[at]! * 2 ** 32 + times[at + 1]! * 2 ** 16 + times[at + 2]!) / FRACTION;
 }
 
-/** Digests are as good as random. */
+/** Digests are as good as random; not so the shard, with which they begin: the entries of one may stand in a table alone. */
 function hashOf(words: Uint32Array, at: number, place: number): number {
-  return (words[at]! ^ Math.imul(place, 0x9e37_79b1)) >>> 0;
+  return (words[at + 1]! ^ Math.imul(place, 0x9e37_79b1)) >>> 0;
 }
 
 /**

@@ -42,7 +42,7 @@ import { HASH, type ReadableName } from "../readable-name.js";
 import { type Aged, type AgeLimits, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
 import { digitsIn, fileOf, isForPeople } from "./entry-file.js";
-import { EntryTable, NONE, sortedRows, TIME_BITS, ticksOf } from "./entry-table.js";
+import { EntryTable, NONE } from "./entry-table.js";
 import { Folders } from "./folders.js";
 import {
   dropContents,
@@ -70,7 +70,7 @@ import {
   type Store,
   type StoredFolder,
 } from "./store.js";
-import { type Found, pathFolder, type Victim, Victims } from "./victims.js";
+import { type Found, type Victim, Victims } from "./victims.js";
 
 export interface FileStoreOptions {
   /** Others may use it, too: what is made is not private, and whose the directory is does not matter. Default: `false`. */
@@ -294,30 +294,24 @@ class Root {
     }
   }
 
-  /** Makes the ledger, from what the directory tells: that of entries that nobody noted, uses are not known. */
-  #makeLedger(): { readonly table: EntryTable; readonly leastRecentFirst: () => Iterable<number> } {
+  /** Makes the ledger, from what the directory tells: of entries that nobody noted uses are not known. */
+  #makeLedger(): void {
     const start = this.#clock();
     const table = new EntryTable();
     for (const { folder, shard, location } of this.#shards()) {
       for (const [digits, aged] of agedIn(shard, location)) table.add(folder, digits, aged);
     }
-    const ticks = (row: number) => ticksOf(table.usedAt(row));
-    const sorted = sortedRows(table.rows(), table.size, table.end, ticks, TIME_BITS);
-    this.ledger.write(this.temporary(), pairs(table, sorted));
+    this.ledger.make(this.temporary(), table);
     // What was written while it was made is in neither. It is looked for once more, now that all note.
     for (const { folder, shard, location } of this.#shards()) {
       const { mtimeMs } = lstatSync(location, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
       if (mtimeMs < start - COARSE) continue;
       for (const name of namesIn(location)) {
         const digits = digitsIn(shard, name);
-        if (digits === undefined || table.find(folder, digits) !== NONE) continue;
-        const aged = agedAt(`${location}/${name}`);
-        if (!aged) continue;
-        table.add(folder, digits, aged);
-        this.ledger.note(writtenLine(`${folder}/${shard}/${name}`, aged));
+        const aged = digits === undefined || table.find(folder, digits) !== NONE ? undefined : agedAt(`${location}/${name}`); // biome-ignore format: one line
+        if (aged) this.ledger.note(writtenLine(`${folder}/${shard}/${name}`, aged));
       }
     }
-    return { table, leastRecentFirst: () => sorted };
   }
 
   /** What time it is for the file system, which may be on another machine: ms since 1970. */
@@ -347,26 +341,14 @@ class Root {
     // No ledger is made where there is nothing to be kept in it.
     if (!hasLimits(limits) || this.folders().next().done) return;
     const now = Date.now();
-    if (!this.ledger.readOn()) {
-      yield* hasLimits({ ...limits, maxAge: undefined })
-        ? this.#ofNew(limits, now, path)
-        : this.#tooOld(limits, now, path);
-      return;
-    }
-    for (let total = Number.POSITIVE_INFINITY; total > MANY; this.catchUp()) {
+    const needUse = hasLimits({ ...limits, maxAge: undefined });
+    if (!needUse && !this.ledger.readOn()) return yield* this.#tooOld(limits, now, path);
+    for (let total = Number.POSITIVE_INFINITY; total > MANY; ) {
+      this.catchUp();
       const found = this.ledger.index.beyond(path, limits, now, MANY);
       total = found.total;
       if (total > 0) yield found;
     }
-  }
-
-  /** Where there is no ledger yet. One is left: from now on uses are noted. */
-  *#ofNew(limits: RetentionLimits, now: number, path: string | undefined): Generator<Found, void> {
-    const { table, leastRecentFirst } = this.#makeLedger();
-    const isOf = (row: number) => path === undefined || pathFolder(table.folderOf(row)) === path;
-    const victims = new Victims(table);
-    victims.select(() => filtered(table.rows(), isOf), () => filtered(leastRecentFirst(), isOf), limits, now); // biome-ignore format: one line
-    yield { total: victims.size, victims };
   }
 
   /** Where age alone counts, and there is no ledger, only what goes is remembered, and of that no more than a part. */
@@ -532,14 +514,6 @@ function once<T>(known: Map<string, T>, name: string, find: () => T): T {
   const value = known.get(name) ?? find();
   known.set(name, value);
   return value;
-}
-
-function* pairs(table: EntryTable, rows: Iterable<number>): Generator<readonly [EntryTable, number], void> {
-  for (const row of rows) yield [table, row];
-}
-
-function* filtered<T>(all: Iterable<T>, isWanted: (each: T) => boolean): Generator<T, void> {
-  for (const each of all) if (isWanted(each)) yield each;
 }
 
 /** Milliseconds. Some file systems date by whole seconds, or by two. */

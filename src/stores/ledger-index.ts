@@ -1,5 +1,5 @@
-import { type AgeLimits, exceeded, isExpired, type RetentionLimits } from "../retention.js";
-import { parseEntryName } from "./entry-file.js";
+import { type Aged, type AgeLimits, exceeded, isExpired, type RetentionLimits } from "../retention.js";
+import { fileOf, parseEntryName } from "./entry-file.js";
 import { EntryTable, NONE, Numbers, sortedRows, TIME_BITS, ticksOf } from "./entry-table.js";
 import { type Found, pathFolder, type Victim, Victims, victimOf } from "./victims.js";
 
@@ -186,12 +186,25 @@ export class LedgerIndex {
     return found;
   }
 
-  /** All entries, the least recently used first. */
-  *entries(): Generator<readonly [table: EntryTable, row: number], void> {
-    const { size, end } = this.#table;
-    for (const row of sortedRows(this.#table.rows(), size, end, (row) => this.#turns.get(row), 32)) {
-      yield [this.#table, row];
+  /** All entries by their names, the least recently used first. */
+  *entries(): Generator<readonly [name: string, aged: Aged], void> {
+    const table = this.#table;
+    const isSimple = this.#byPath.size <= FEW; // then it needs no memory
+    for (const row of isSimple ? this.#leastRecentFirst() : this.#sorted((row) => this.#turns.get(row), 32)) {
+      yield [`${table.folderOf(row)}/${fileOf(table.digitsOf(row))}`, table.agedOf(row)];
     }
+  }
+
+  /** All rows. */
+  #sorted(numberOf: (row: number) => number, bits: number): Iterable<number> {
+    return sortedRows(this.#table.rows(), this.size, this.#table.end, numberOf, bits);
+  }
+
+  /** Takes the entries of a table in the place of its own, in the order of their use. */
+  fill(table: EntryTable): void {
+    this.clear();
+    this.#table = table;
+    for (const row of this.#sorted((row) => ticksOf(table.usedAt(row)), TIME_BITS)) this.#add(table.folderOf(row), row);
   }
 
   /**
@@ -275,6 +288,9 @@ export class LedgerIndex {
 
 const LEAST = 64;
 const PARTS = 64;
+
+/** Paths, for which it is quicker to compare them for each entry than to sort all entries. */
+const FEW = 16;
 
 /** `a/b/=1`, and nothing that leads elsewhere: who evicts deletes below it. */
 function isFolderOfEntries(folder: string): boolean {

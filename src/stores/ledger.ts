@@ -1,7 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { codeOf } from "../files/io.js";
 import type { Aged } from "../retention.js";
-import { fileOf } from "./entry-file.js";
 import type { EntryTable } from "./entry-table.js";
 import { LedgerIndex } from "./ledger-index.js";
 
@@ -87,32 +86,39 @@ export class Ledger {
   /** Writes it anew where it is mostly history. @param temporary a path for a new file */
   tidy(temporary: () => string): void {
     if (this.#read <= SMALLEST || this.#read <= WORDY * this.index.size) return;
-    this.readOn();
     const path = temporary();
-    this.write(path, this.index.entries());
     this.readOn();
+    this.#write(path);
   }
 
   /**
-   * Makes it, or makes it anew.
-   * @param temporary where it is written first
-   * @param entries the least recently used first: in this order they are read
+   * Makes it, where there is none, of the entries of a table, which is that of the index from now on.
+   * @param temporary a path for a new file
    */
-  write(temporary: string, entries: Iterable<readonly [EntryTable, number]>): void {
+  make(temporary: string, table: EntryTable): void {
+    this.index.fill(table);
+    this.#write(temporary);
+  }
+
+  /** What the index says, the least recently used first: in this order it is read. */
+  #write(temporary: string): void {
     const fd = openSync(temporary, "wx", this.#mode);
     try {
       let text = "";
-      for (const [table, row] of entries) {
-        text += `${writtenLine(nameOf(table, row), table.agedOf(row))}\n`;
+      for (const [name, aged] of this.index.entries()) {
+        text += `${writtenLine(name, aged)}\n`;
         if (text.length < BLOCK) continue;
         writeFileSync(fd, text);
         text = "";
       }
       writeFileSync(fd, text);
+      const { ino, size } = fstatSync(fd);
+      renameSync(temporary, this.#path);
+      this.#ino = ino;
+      this.#read = size;
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, this.#path);
   }
 }
 
@@ -125,8 +131,4 @@ const WORDY = 500;
 
 export function writtenLine(name: string, { bytes, createdAt, usedAt }: Aged): string {
   return `+ ${name} ${bytes} ${Math.floor(createdAt)} ${Math.floor(usedAt)}`;
-}
-
-function nameOf(table: EntryTable, row: number): string {
-  return `${table.folderOf(row)}/${fileOf(table.digitsOf(row))}`;
 }
