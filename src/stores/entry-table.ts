@@ -197,9 +197,14 @@ function timeAt(times: Uint16Array, at: number): number {
   return (times[at]! * 2 ** 32 + times[at + 1]! * 2 ** 16 + times[at + 2]!) / FRACTION;
 }
 
-/** Digests are as good as random; not so the shard, with which they begin: the entries of one may stand in a table alone. */
+/** Of all digits: those of a ledger may be anything. */
 function hashOf(words: Uint32Array, at: number, place: number): number {
-  return (words[at + 1]! ^ Math.imul(place, 0x9e37_79b1)) >>> 0;
+  let hash = place;
+  for (let i = 0; i < WORDS; i++) {
+    hash = Math.imul(hash ^ words[at + i]!, 0x9e37_79b1);
+    hash ^= hash >>> 15;
+  }
+  return hash >>> 0;
 }
 
 /**

@@ -288,8 +288,9 @@ class Root {
   *#shards(path?: string): Generator<{ readonly folder: string; readonly shard: string; readonly location: string }> {
     for (const names of path === undefined ? this.folders() : this.foldersOf(path)) {
       const folder = names.join("/");
-      for (const shard of shardsOf(`${this.#real}/${folder}`)) {
-        yield { folder, shard, location: `${this.#real}/${folder}/${shard}` };
+      for (const each of entriesIn(`${this.#real}/${folder}`)) {
+        if (!SHARD.test(each.name) || !each.isDirectory()) continue;
+        yield { folder, shard: each.name, location: `${this.#real}/${folder}/${each.name}` };
       }
     }
   }
@@ -346,8 +347,19 @@ class Root {
     for (let total = Number.POSITIVE_INFINITY; total > MANY; ) {
       this.catchUp();
       const found = this.ledger.index.beyond(path, limits, now, MANY);
+      if (found.total > 0) yield* this.#withIndex(found);
       total = found.total;
-      if (total > 0) yield found;
+    }
+  }
+
+  /** The index has forgotten what is given: if that is not evicted to the end, it has to be read anew. */
+  *#withIndex(found: Found): Generator<Found, void> {
+    let isDone = false;
+    try {
+      yield found;
+      isDone = true;
+    } finally {
+      if (!isDone) this.ledger.forget();
     }
   }
 
@@ -374,13 +386,23 @@ class Root {
   /**
    * Removes entries; the ledger is told first. No link is followed that was there before.
    * @returns what is told of those that were not gone already
+   * @throws what the system throws for one, once the others are removed: the ledger has none of them any more
    */
   evict(batch: readonly Victim[]): Evicted[] {
     const removal = new Removal(this.get()!);
     const named = batch.map((victim) => ({ ...victim, names: removal.namesOf(victim) }));
     this.ledger.note(...named.flatMap(({ folder, names }) => names.map((name) => `- ${folder}/${name}`)));
-    const gone = named.filter(({ folder, names }) => names.filter((name) => removal.remove(folder, name)).length > 0);
-    return gone.map(({ evicted }) => evicted);
+    const gone: Evicted[] = [];
+    const errors: unknown[] = [];
+    for (const { folder, names, evicted } of named) {
+      try {
+        if (names.filter((name) => removal.remove(folder, name)).length > 0) gone.push(evicted);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+    return gone;
   }
 
   /** @throws StoreError where there is a link or a file in its place */

@@ -49,6 +49,11 @@ export class Ledger {
     }
   }
 
+  /** Next time all of it is read. */
+  forget(): void {
+    this.#ino = 0;
+  }
+
   /** Reads what others have appended; the first time, all of it. @returns false where there is no ledger */
   readOn(): boolean {
     let fd: number;

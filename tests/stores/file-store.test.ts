@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"; // biome-ignore format: one line
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"; // biome-ignore format: one line
 import { basename, join } from "node:path";
 import test from "ava";
 import { StoreError } from "../../src/errors.js";
@@ -506,6 +506,54 @@ test("a store inside of another is none of its business", async (t) => {
   t.deepEqual(await foldersOf(directory, "data/cache/a/b"), []);
   t.is((await FileStore.at(directory).prune({ maxBytes: 1 })).length, 1);
   t.is(await textOf(inner.folder(A), DIGEST), "inner");
+});
+
+test("by age alone a prune leaves no ledger, by what needs the order of use it does", async (t) => {
+  const { directory, folder, entry } = prepare();
+  const [, old] = [await put(folder, DIGEST, "x"), await put(folder, digestOf(1), "old")];
+  t.true(old);
+  const tenDaysAgo = Date.now() / 1000 - 10 * 24 * 3600;
+  utimesSync(
+    join(directory, `a/b/=1/${digestOf(1).slice(0, 2)}/${digestOf(1).slice(2)}.entry`),
+    tenDaysAgo,
+    tenDaysAgo,
+  );
+  const store = FileStore.at(directory);
+  t.deepEqual(await store.prune({ maxAge: 5 * 24 * 3600 * 1000 }), [{ path: "a/b", limit: "maxAge", isUnused: true }]);
+  t.deepEqual(folder.prune({ maxAge: 5 * 24 * 3600 * 1000 }, {}), []);
+  t.false(existsSync(join(directory, "=_ledger")));
+  t.true(existsSync(entry));
+  t.deepEqual(await store.prune({ maxIdle: 5 * 24 * 3600 * 1000 }), []);
+  t.true(existsSync(join(directory, "=_ledger")));
+});
+
+test("what cannot be removed keeps no other entry, and counts on", async (t) => {
+  const { folder, entry } = prepare();
+  const digests = Array.from({ length: 5 }, (_, i) => digestOf(i));
+  for (const digest of [DIGEST, ...digests]) await put(folder, digest, "x");
+  t.deepEqual(folder.retain({ maxEntries: 9 }, {}), []);
+  rmSync(entry);
+  mkdirSync(entry);
+  const error = t.throws<NodeJS.ErrnoException>(() => folder.prune({ maxEntries: 2 }, {}));
+  t.true(["EISDIR", "EPERM"].includes(error.code!));
+  rmSync(entry, { recursive: true });
+  t.is((await listOf(folder)).size, 2);
+  await put(folder, digestOf(6), "x");
+  t.is(folder.retain({ maxEntries: 2 }, {}).length, 1);
+});
+
+test("a shard that became a link is not followed, by what the ledger says", async (t) => {
+  const { directory, folder, entry } = prepare();
+  await put(folder, DIGEST, "x");
+  t.deepEqual(folder.retain({ maxEntries: 9 }, {}), []);
+  const outside = newDirectory();
+  renameSync(join(directory, "a/b/=1/3f"), join(outside, "3f"));
+  symlinkSync(join(outside, "3f"), join(directory, "a/b/=1/3f"));
+  t.deepEqual(await FileStore.at(directory).prune({ maxAge: 1, maxIdle: 1 }), []);
+  rmSync(join(directory, "=_ledger"));
+  t.deepEqual(await FileStore.at(directory).prune({ maxAge: 1, maxIdle: 1 }), []);
+  t.true(existsSync(join(outside, "3f", FILE)));
+  t.true(existsSync(entry));
 });
 
 test("what has no business in a folder is told, and goes the way of what is cleared", async (t) => {

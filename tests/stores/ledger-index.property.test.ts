@@ -121,6 +121,15 @@ test("only some are given at once, and told how many there are", (t) => {
   t.deepEqual([...index.beyond(undefined, { maxEntries: 4 }, 100, 15).victims].map(idOf), NAMES.slice(15, 20));
 });
 
+test("it takes no more than 64 bytes for each of 100,000 entries", (t) => {
+  const before = process.memoryUsage().arrayBuffers;
+  const index = new LedgerIndex();
+  const count = 100_000;
+  for (let i = 0; i < count; i++) index.apply(`+ f/=1/3f/${i.toString(16).padStart(38, "0")}.entry 1 ${i} ${i}`);
+  t.is(index.size, count);
+  t.true((process.memoryUsage().arrayBuffers - before) / count <= 64);
+});
+
 for (const [what, line] of Object.entries({
   "a shard that is none": "+ f/=1/zz/1.entry 1 1 1",
   "a way out": `+ f/../=1/3f/${"0".repeat(38)}.entry 1 1 1`,
