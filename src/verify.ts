@@ -73,12 +73,12 @@ async function isWholeContent(
   return content.kind === "kept" ? content.isWhole() : isWholeEntry(store, trust, folder, content);
 }
 
-function isWholeEntry(store: Store, trust: Trust, folder: Folder, { digest, read }: Listed): boolean | undefined {
+function isWholeEntry(store: Store, trust: Trust, folder: Folder, listed: Listed): boolean | undefined {
   try {
-    const bytes = read();
+    const bytes = listed.read();
     const entry = bytes && decodeEntry(bytes);
     if (!entry || (trust.seal && !isSealed(bytes, trust.seal))) return bytes && false;
-    const isInPlace = identityIn(store, folder, entry.identity) && digestOf(entry.key).startsWith(digest);
+    const isInPlace = identityIn(store, folder, entry.identity) && digestOf(entry.key).startsWith(listed.digest);
     return isInPlace !== undefined && isInPlace && isDecodable(entry, trust);
   } catch (error) {
     if (codeOf(error) === "EIO") return false; // the disk has lost it

@@ -1,4 +1,14 @@
-import { closeSync, constants, fstatSync, openSync, readSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { codeOf } from "../files/io.js";
 import type { Aged } from "../retention.js";
 import type { EntryTable } from "./entry-table.js";
@@ -35,6 +45,7 @@ export class Ledger {
 
   /** Appends a line, or several at once, where there is a ledger. */
   note(...lines: readonly string[]): void {
+    if (!existsSync(this.#path)) return; // to open what is not there takes three times as long
     let fd: number;
     try {
       fd = openSync(this.#path, constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0));

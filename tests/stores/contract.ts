@@ -75,7 +75,7 @@ export async function put(folder: Folder, digest: string, content: string | Buff
 
 export async function listOf(folder: Folder): Promise<Map<string, string>> {
   const groups = await all(folder.list());
-  return new Map(groups.flat().map(({ digest, read }) => [digest, String(read())]));
+  return new Map(groups.flat().map((listed) => [listed.digest, String(listed.read())]));
 }
 
 /**
@@ -284,10 +284,10 @@ export function testStore(name: string, create: () => Store | Promise<Store>, li
     const seen: string[] = [];
     for await (const group of folder.list()) {
       await folder.remove(digestOf(seen.length));
-      for (const { digest, read } of group) {
-        seen.push(digest);
-        await folder.remove(digest);
-        const bytes = read();
+      for (const listed of group) {
+        seen.push(listed.digest);
+        await folder.remove(listed.digest);
+        const bytes = listed.read();
         if (bytes) t.is(String(bytes), "x"); // where reading takes a promise, it was read for the list
         await run(folder.clear(true));
       }

@@ -407,7 +407,7 @@ test("processes that write, read, list and clear at once see whole entries or no
       const bytes = folder.read(digest, false);
       if (bytes && !(bytes.length === n * 20_000 && bytes.every((byte) => byte === n))) throw new Error("torn");
       if (${clears} && i % 10 === 0) run(folder.clear(false));
-      if (i % 25 === 0) for (const group of folder.list()) for (const { read } of group) read();
+      if (i % 25 === 0) for (const group of folder.list()) for (const listed of group) listed.read();
       if (i % 9 === 0) folder.remove(digest);
     }
   `;
