@@ -853,7 +853,7 @@ export class FileFolder implements Folder {
   }
 
   prune(own: RetentionLimits, whole: SizeLimits): Evicted[] {
-    this.#root.ledger.readOn(); // throws where the directory is none
+    if (this.#root.get() !== undefined) this.#root.ledger.readOn(); // throws where the directory is none any more
     const gone: Evicted[] = [];
     for (const found of [this.#root.beyond(own, this.#pathFolder), this.#root.beyond(whole)]) {
       for (const { victims } of found) for (const each of this.#evict(victims)) gone.push(each);
