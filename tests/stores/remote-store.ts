@@ -5,7 +5,7 @@ import type { Folder, Listed, Store } from "../../src/stores/store.js";
 function withBytes(item: Listed) {
   const bytes = item.read?.();
   const own = bytes && Buffer.from(bytes);
-  return { ...item, read: () => own };
+  return { ...item, digest: item.digest, read: () => own };
 }
 
 /** A store behind promises, which can be switched off, or be kept waiting: as one on another machine. */
