@@ -931,9 +931,16 @@ export class FileFolder implements Folder {
   *list(): Generator<readonly Listed[], void> {
     if (!this.#has()) return;
     for (const shard of shardsOf(this.#path!)) {
-      const folder = `${this.#path!}/${shard}`;
-      if (this.#has(shard)) yield entriesOf(folder).map((name) => new ListedFile(folder, name));
+      if (this.#has(shard)) yield entriesOf(`${this.#path!}/${shard}`).map((name) => this.#listed(shard, name));
     }
+  }
+
+  #listed(shard: string, name: string): Listed {
+    const file = `${this.#path}/${shard}/${name}`;
+    return {
+      digest: name.includes("_") ? digitsOf(name) : shard + name.slice(0, -ENTRY.length),
+      read: () => readFile(file, false) as Buffer | undefined,
+    };
   }
 
   *sizes(): Generator<FolderSize, void> {
@@ -982,9 +989,7 @@ export class FileFolder implements Folder {
       const remove = () => {
         if (this.#unlink(name) && this.#has(KEPT_FOLDER)) dropContents(this.#path!, `${this.#path}/${name}`, []);
       };
-      const listed = new ListedFile(`${this.#path}/${shard}`, file.name);
-      const { digest } = listed;
-      return { kind: "entry", location: join(this.location, name), remove, digest, read: () => listed.read() };
+      return { kind: "entry", location: join(this.location, name), remove, ...this.#listed(shard, file.name) };
     }
     if (isBeingWritten(file.name, `${this.#path}/${name}`)) return undefined;
     if (!file.isFile() || !isKeptFile(file.name)) return this.#strange(name);
@@ -1028,24 +1033,6 @@ export class FileFolder implements Folder {
       const folder = `${this.#path}/${KEPT_FOLDER}/${each.name}`;
       if (SHARD.test(each.name) && each.isDirectory()) yield { name: each.name, folder, files: entriesIn(folder) };
     }
-  }
-}
-
-/** Thousands at a time wait for their turn: an object of two texts that are there anyway, and no closure. */
-class ListedFile implements Listed {
-  /** @param folder the path of its shard */
-  constructor(
-    readonly folder: string,
-    readonly name: string,
-  ) {}
-
-  get digest(): string {
-    const { folder, name } = this;
-    return name.includes("_") ? digitsOf(name) : folder.slice(-2) + name.slice(0, -ENTRY.length);
-  }
-
-  read(): Buffer | undefined {
-    return readFile(`${this.folder}/${this.name}`, false) as Buffer | undefined;
   }
 }
 
