@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { hits } from "./bench/hits.js";
 import { large } from "./bench/large.js";
 import { type Effort, type Figure, type Measured, measure, type Row } from "./bench/measure.js";
+import { million } from "./bench/million.js";
 import { peers } from "./bench/peers.js";
 import { startup } from "./bench/startup.js";
 import { save, tableOf } from "./bench/table.js";
@@ -36,6 +37,7 @@ const GROUPS: Record<string, (dir: string) => Promise<readonly (Row | Figure)[]>
   peers,
   large,
   startup,
+  ...(options.full && { million }),
 };
 const effort: Effort = options.quick ? { blocks: 30, warmUp: 5 } : { blocks: 120, warmUp: 20 };
 

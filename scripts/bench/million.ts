@@ -18,13 +18,14 @@ import { createCache } from "permacache";
 import { decodeEntry, encodeEntry } from "../../src/entry/entry.js";
 import { folderNames } from "../../src/identity.js";
 import { digestOf } from "../../src/keyed-call.js";
+import { result } from "./hits.js";
+import type { Figure, Row } from "./measure.js";
 
 const PATH = "bench/million";
-const RESULT = { mean: 12.5, low: 10.25, high: 14.75, n: 1000, label: "ABQ" };
 
 function cachedIn(dir: string) {
   const cache = createCache({ dir });
-  return { cache, f: cache.permacache(PATH)((_x: number, _y = 2, _z = 3) => RESULT) };
+  return { cache, f: cache.permacache(PATH)((_x: number, _y = 2, _z = 3) => result) };
 }
 
 function placesIn(dir: string) {
@@ -69,98 +70,79 @@ export function fill(dir: string, n: number): void {
 
 // ---- rows ----
 
-/** Both are done in turns, `rounds` times; what is told is the median of the one against that of the other. */
-export interface MillionRow {
-  readonly name: string;
-  /** At most this many times the floor; of a row of memory, bytes an entry. */
-  readonly target: number;
-  readonly rounds: number;
-  /** @returns milliseconds; bytes an entry */
-  run(): Promise<number> | number;
-  floor(): Promise<number> | number;
-}
+const ENTRIES = 1_000_000;
+const FEW = 1_000;
 
-/**
- * @param dir filled with n entries
- * @param small filled with 1,000
- */
-export function millionRows(dir: string, n: number, small: string): MillionRow[] {
-  const { cache, f } = cachedIn(dir);
+export async function million(dir: string): Promise<(Row | Figure)[]> {
+  const [large, small] = [join(dir, "million"), join(dir, "thousand")];
+  fill(large, ENTRIES);
+  fill(small, FEW);
+  const { cache, f } = cachedIn(large);
   const few = cachedIn(small).f;
-  const count = n.toLocaleString("en");
-  const statAll = () => timeOf(() => counted(walk(dir, lstatSync), n));
-  const readAll = () => timeOf(() => counted(walk(dir, readOnly), n));
+  const statAll = () => counted(walk(large, lstatSync), ENTRIES);
+  const readAll = () => counted(walk(large, readOnly), ENTRIES);
+  const perEntry = (work: keyof typeof WORKS) => (inChild(work, large, ENTRIES) - inChild(work, small, FEW)) / ENTRIES;
   return [
     {
-      name: `small hit among ${count} entries, against among 1,000`,
-      target: 1.25,
-      rounds: 60,
-      run: () => timeOf(() => hits(f)),
-      floor: () => timeOf(() => hits(few)),
+      name: "small hit among 1,000,000 entries, against among 1,000",
+      target: { atMost: 1.25 },
+      per: FEW,
+      run: () => hits(f),
+      floor: () => hits(few),
     },
     {
-      name: `counting ${count} entries`,
-      target: 1.5,
+      name: "counting 1,000,000 entries, against a walk with stat",
+      target: { atMost: 1.5 },
       rounds: 5,
-      run: () =>
-        timeOf(async () => {
-          let entries = 0;
-          for await (const each of cache.list()) entries += each.entries;
-          counted(entries, n);
-        }),
+      async run() {
+        let entries = 0;
+        for await (const each of cache.list()) entries += each.entries;
+        counted(entries, ENTRIES);
+      },
       floor: statAll,
     },
     {
-      name: `listing ${count} entries with their keys, cache.open(path).entries()`,
-      target: 1.2,
+      name: "pruning 1,000,000 entries, against a walk with stat",
+      target: { atMost: 1.5 },
       rounds: 5,
-      run: () => timeOf(() => listPath(dir, n)),
-      floor: readAll,
-    },
-    {
-      name: `listing ${count} entries with their keys, f.entries()`,
-      target: 1.2,
-      rounds: 5,
-      run: () =>
-        timeOf(() => {
-          let entries = 0;
-          for (const _ of f.entries()) entries++;
-          counted(entries, n);
-        }),
-      floor: readAll,
-    },
-    {
-      name: `listing ${count} entries: bytes of memory an entry`,
-      target: 32,
-      rounds: 3,
-      run: () => (inChild("list", dir, n).peak - inChild("list", small, 1_000).peak) / n,
-      floor: () => 1,
-    },
-    {
-      name: `pruning ${count} entries`,
-      target: 1.5,
-      rounds: 3,
-      run: () => inChild("prune", dir, n).milliseconds,
+      run: () => prune(large, ENTRIES),
       floor: statAll,
     },
     {
-      name: `pruning ${count} entries: bytes of memory an entry`,
-      target: 64,
-      rounds: 3,
-      run: () => (inChild("prune", dir, n).peak - inChild("prune", small, 1_000).peak) / n,
-      floor: () => 1,
+      name: "pruning 1,000,000 entries, memory an entry",
+      target: { atMost: 64 },
+      unit: "bytes",
+      value: perEntry("prune"),
+    },
+    {
+      name: "listing 1,000,000 entries with their keys, against a walk with open, read, close",
+      target: { atMost: 1.2 },
+      rounds: 5,
+      run: () => listPath(large, ENTRIES),
+      floor: readAll,
+    },
+    {
+      name: "the same by the function's own entries()",
+      target: { atMost: 1.2 },
+      rounds: 5,
+      run() {
+        let entries = 0;
+        for (const _ of f.entries()) entries++;
+        counted(entries, ENTRIES);
+      },
+      floor: readAll,
+    },
+    {
+      name: "listing 1,000,000 entries with their keys, memory an entry",
+      target: { atMost: 32 },
+      unit: "bytes",
+      value: perEntry("list"),
     },
   ];
 }
 
-async function timeOf(work: () => unknown): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
-
 function hits(f: (x: number) => unknown): void {
-  for (let x = 0; x < 1_000; x++) f(x);
+  for (let x = 0; x < FEW; x++) f(x);
 }
 
 async function listPath(dir: string, n: number): Promise<void> {
@@ -198,49 +180,35 @@ function counted(entries: number, n: number): void {
 
 // ---- in a process of its own ----
 
-interface Told {
-  readonly milliseconds: number;
-  /** Bytes that the process had in memory at most. */
-  readonly peak: number;
-}
-
-/** What others did in this process does not count, and no index is left of an earlier round. */
-function inChild(work: keyof typeof WORKS, dir: string, n: number): Told {
+/** What others did in this process does not count. @returns the bytes that the process had in memory at most */
+function inChild(work: keyof typeof WORKS, dir: string, n: number): number {
   const program = fileURLToPath(import.meta.url);
   const { stdout, stderr } = spawnSync(process.execPath, [...process.execArgv, program, work, dir, String(n)]);
   if (stdout.length === 0) throw new Error(String(stderr));
-  return JSON.parse(String(stdout));
+  return Number(stdout);
 }
 
-const WORKS = {
-  list: (dir: string, n: number) => timeOf(() => listPath(dir, n)),
-  /** To the limit goes what was put there for that: entries that are older than the others, of which all stay. */
-  prune: async (dir: string, n: number) => {
-    const { cache, f } = cachedIn(dir);
-    const placeOf = placesIn(dir);
-    const ledger = join(dir, "=_ledger");
-    rmSync(ledger, { force: true });
-    for (let x = n; x < n + BEYOND; x++) {
-      f(x);
-      const { shard, name } = placeOf(f.key(x));
-      utimesSync(`${shard}/${name}`, x - n, x - n); // seconds since 1970
-    }
-    let gone = 0;
-    const milliseconds = await timeOf(async () => {
-      gone = await cache.prune({ maxEntries: n });
-    });
-    counted(gone, BEYOND);
-    if (f.has(n)) throw new Error("Others went");
-    rmSync(ledger, { force: true });
-    return milliseconds;
-  },
-};
+const WORKS = { list: listPath, prune };
 
 /** Entries that go. */
 const BEYOND = 8;
 
+/** What goes was put there for that: entries that are older than the others, of which all stay. */
+async function prune(dir: string, n: number): Promise<void> {
+  const { cache, f } = cachedIn(dir);
+  rmSync(join(dir, "=_ledger"), { force: true }); // each time as the first time: all are looked at
+  const placeOf = placesIn(dir);
+  for (let x = n; x < n + BEYOND; x++) {
+    f(x);
+    const { shard, name } = placeOf(f.key(x));
+    utimesSync(`${shard}/${name}`, x - n, x - n); // seconds since 1970
+  }
+  counted(await cache.prune({ maxEntries: n }), BEYOND);
+  if (f.has(n)) throw new Error("Others went");
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , work, dir, n] = process.argv;
-  const milliseconds = await WORKS[work as keyof typeof WORKS](dir!, Number(n));
-  console.log(JSON.stringify({ milliseconds, peak: process.resourceUsage().maxRSS * 1024 } satisfies Told));
+  await WORKS[work as keyof typeof WORKS](dir!, Number(n));
+  console.log(process.resourceUsage().maxRSS * 1024);
 }
