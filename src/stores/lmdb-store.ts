@@ -173,6 +173,10 @@ const REMOVALS = 1_000;
 /** Milliseconds: uses are noted for others this often. */
 const TOUCH = 1_000;
 
+/** The values of hex digits, by their character codes. */
+const NIBBLES = new Uint8Array(128);
+for (const [value, digit] of [..."0123456789abcdef"].entries()) NIBBLES[digit.charCodeAt(0)] = value;
+
 const NEXT = Buffer.from("next");
 const CLEARED = Buffer.from("cleared ");
 
@@ -206,10 +210,11 @@ class LmdbFolder implements Folder {
     if (!opened) return undefined;
     const key = this.#entry;
     try {
-      const record = opened.folders.lend(this.#key);
-      if (!record) return undefined;
-      for (let i = 0; i < 6; i++) key[i] = record[i]!; // `copy` would take 3 % of a hit
-      key.write(digest, 6, "hex");
+      if (!opened.folders.copyStart(this.#key, key, 6)) return undefined;
+      // As `key.write(digest, 6, "hex")`, which would take a thirtieth of a hit more.
+      for (let i = 0; i < 20; i++) {
+        key[6 + i] = (NIBBLES[digest.charCodeAt(2 * i)]! << 4) | NIBBLES[digest.charCodeAt(2 * i + 1)]!;
+      }
       return opened.entries.lend(key);
     } finally {
       opened.snapshot.end();

@@ -356,6 +356,17 @@ export class Table {
     return bytes.isGlobal ? bytes.subarray(0, bytes.length) : Buffer.from(bytes);
   }
 
+  /**
+   * The first bytes of a record. Without a buffer for it, and copied one by one: that saves a twentieth of a hit.
+   * @returns whether there is such a record
+   */
+  copyStart(key: Buffer, target: Buffer, count: number): boolean {
+    const bytes = (this.#table.getBinaryFast as Get).call(this.#table, key, this.#snapshot.how);
+    if (!bytes) return false;
+    for (let i = 0; i < count; i++) target[i] = bytes[i]!;
+    return true;
+  }
+
   get(key: Buffer): Buffer | undefined {
     const bytes = this.lend(key);
     return bytes && Buffer.from(bytes);
