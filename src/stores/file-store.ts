@@ -39,10 +39,10 @@ import {
   segmentOfFolder,
 } from "../identity.js";
 import { HASH, type ReadableName } from "../readable-name.js";
-import { type Aged, type AgeLimits, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
+import { type Aged, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
 import { digitsIn, fileOf, isForPeople } from "./entry-file.js";
-import { EntryTable, NONE } from "./entry-table.js";
+import { EntryTable, NONE, sortedRows, TIME_BITS, ticksOf } from "./entry-table.js";
 import { Folders } from "./folders.js";
 import {
   dropContents,
@@ -339,11 +339,9 @@ class Root {
    * where there is one. It is to be evicted before more is asked for.
    */
   *beyond(limits: RetentionLimits, path?: string): Generator<Found, void> {
-    // No ledger is made where there is nothing to be kept in it.
     if (!hasLimits(limits) || this.folders().next().done) return;
     const now = Date.now();
-    const needUse = hasLimits({ ...limits, maxAge: undefined });
-    if (!needUse && !this.ledger.readOn()) return yield* this.#tooOld(limits, now, path);
+    if (!this.ledger.readOn()) return yield* this.#beyondInDirectory(limits, now, path);
     for (let total = Number.POSITIVE_INFINITY; total > MANY; ) {
       this.catchUp();
       const found = this.ledger.index.beyond(path, limits, now, MANY);
@@ -363,20 +361,29 @@ class Root {
     }
   }
 
-  /** Where age alone counts, and there is no ledger, only what goes is remembered, and of that no more than a part. */
-  *#tooOld(limits: AgeLimits, now: number, path: string | undefined): Generator<Found, void> {
+  /**
+   * Where there is no ledger, nobody has noted uses: the files tell all that is known. Where age alone counts, only what
+   * goes is remembered, and of that no more than a part; where an order is needed, 48 bytes for each entry.
+   */
+  *#beyondInDirectory(limits: RetentionLimits, now: number, path: string | undefined): Generator<Found, void> {
+    const needsOrder = limits.maxEntries !== undefined || limits.maxBytes !== undefined;
     let table = new EntryTable();
     const found = () => {
       const victims = new Victims(table);
-      const rows = () => table.rows();
-      victims.select(rows, rows, limits, now);
+      const usedAt = (row: number) => ticksOf(table.usedAt(row));
+      victims.select(
+        () => table.rows(),
+        () => sortedRows(table.rows(), table.size, table.end, usedAt, TIME_BITS),
+        limits,
+        now,
+      );
       return { total: victims.size, victims };
     };
     for (const { folder, shard, location } of this.#shards(path === undefined ? undefined : pathOfFolder(path))) {
       for (const [digits, aged] of agedIn(shard, location)) {
-        if (isExpired(aged, limits, now)) table.add(folder, digits, aged);
+        if (needsOrder || isExpired(aged, limits, now)) table.add(folder, digits, aged);
       }
-      if (table.size < MANY) continue;
+      if (needsOrder || table.size < MANY) continue;
       yield found();
       table = new EntryTable();
     }

@@ -97,7 +97,7 @@ export function testStore(name: string, create: () => Store | Promise<Store>, li
       behaviour,
       async (t, folder, store) => {
         await put(folder, digestOf(0), "0");
-        await store.prune(limits === "all" ? { maxEntries: 100 } : {});
+        await folder.retain(limits === "all" ? { maxEntries: 100 } : {}, {});
         await folder.remove(digestOf(0));
         await check(t, folder, store);
       },

@@ -458,7 +458,7 @@ for (const name of ["CACHEDIR.TAG", "=_tmp", "=_ledger"]) {
   test(`${name} tells that a directory is a store`, async (t) => {
     const { directory, folder } = prepare();
     await put(folder, DIGEST, "x");
-    await FileStore.at(directory).prune({ maxEntries: 9 });
+    folder.retain({ maxEntries: 9 }, {});
     for (const other of readdirSync(directory)) if (other !== name) rmSync(join(directory, other), { recursive: true });
     t.true(FileStore.at(directory).exists());
     rmSync(join(directory, name), { recursive: true });
@@ -508,7 +508,7 @@ test("a store inside of another is none of its business", async (t) => {
   t.is(await textOf(inner.folder(A), DIGEST), "inner");
 });
 
-test("by age alone a prune leaves no ledger, by what needs the order of use it does", async (t) => {
+test("a prune makes no ledger: where nobody noted uses there are none to keep", async (t) => {
   const { directory, folder, entry } = prepare();
   const [, old] = [await put(folder, DIGEST, "x"), await put(folder, digestOf(1), "old")];
   t.true(old);
@@ -523,8 +523,10 @@ test("by age alone a prune leaves no ledger, by what needs the order of use it d
   t.deepEqual(folder.prune({ maxAge: 5 * 24 * 3600 * 1000 }, {}), []);
   t.false(existsSync(join(directory, "=_ledger")));
   t.true(existsSync(entry));
-  t.deepEqual(await store.prune({ maxIdle: 5 * 24 * 3600 * 1000 }), []);
-  t.true(existsSync(join(directory, "=_ledger")));
+  t.deepEqual(await store.prune({ maxIdle: 5 * 24 * 3600 * 1000, maxEntries: 9 }), []);
+  t.deepEqual(await store.prune({ maxEntries: 0 }), [{ path: "a/b", limit: "maxEntries", isUnused: true }]);
+  t.false(existsSync(entry));
+  t.false(existsSync(join(directory, "=_ledger")));
 });
 
 test("what cannot be removed keeps no other entry, and counts on", async (t) => {
