@@ -943,10 +943,10 @@ export class FileFolder implements Folder {
   }
 
   #listed(shard: string, name: string): Listed {
-    const file = `${this.#path}/${shard}/${name}`;
     return {
       digest: name.includes("_") ? digitsOf(name) : shard + name.slice(0, -ENTRY.length),
-      read: () => readFile(file, false) as Buffer | undefined,
+      // Thousands wait for their turn, and for the collector: the path is made when it is wanted.
+      read: () => readFile(`${this.#path}/${shard}/${name}`, false) as Buffer | undefined,
     };
   }
 
