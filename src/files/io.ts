@@ -66,7 +66,7 @@ function promised(
 
 let loaded: Promise<ReturnType<typeof promised>> | undefined;
 
-/** Loads graceful-fs, which is a quarter of the import of this package: begun when the first async function is wrapped. */
+/** Loads graceful-fs, which would be a quarter of the import of this package: begun by the first call of an async function. */
 export function loadBulk(): Promise<ReturnType<typeof promised>> {
   loaded ??= import("graceful-fs").then(
     ({ default: gracefulFs }) => promised(gracefulFs),
