@@ -38,7 +38,7 @@ import {
   SOURCE,
   segmentOfFolder,
 } from "../identity.js";
-import { HASH, type ReadableName } from "../readable-name.js";
+import type { ReadableName } from "../readable-name.js";
 import { type Aged, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
 import { digitsIn, fileOf, isForPeople } from "./entry-file.js";
@@ -938,13 +938,19 @@ export class FileFolder implements Folder {
   *list(): Generator<readonly Listed[], void> {
     if (!this.#has()) return;
     for (const shard of shardsOf(this.#path!)) {
-      if (this.#has(shard)) yield entriesOf(`${this.#path!}/${shard}`).map((name) => this.#listed(shard, name));
+      if (!this.#has(shard)) continue;
+      const listed: Listed[] = [];
+      for (const name of namesIn(`${this.#path}/${shard}`)) {
+        const digest = digitsIn(shard, name);
+        if (digest !== undefined) listed.push(this.#listed(shard, name, digest));
+      }
+      yield listed;
     }
   }
 
-  #listed(shard: string, name: string): Listed {
+  #listed(shard: string, name: string, digest: string): Listed {
     return {
-      digest: name.includes("_") ? digitsOf(name) : shard + name.slice(0, -ENTRY.length),
+      digest,
       // Thousands wait for their turn, and for the collector: the path is made when it is wanted.
       read: () => readFile(`${this.#path}/${shard}/${name}`, false) as Buffer | undefined,
     };
@@ -992,11 +998,12 @@ export class FileFolder implements Folder {
 
   #contentOf(shard: string, file: Dirent): Content | undefined {
     const name = `${shard}/${file.name}`;
-    if (file.isFile() && isEntryOf(shard, file.name)) {
+    const digest = file.isFile() ? digitsIn(shard, file.name) : undefined;
+    if (digest !== undefined) {
       const remove = () => {
         if (this.#unlink(name) && this.#has(KEPT_FOLDER)) dropContents(this.#path!, `${this.#path}/${name}`, []);
       };
-      return { kind: "entry", location: join(this.location, name), remove, ...this.#listed(shard, file.name) };
+      return { kind: "entry", location: join(this.location, name), remove, ...this.#listed(shard, file.name, digest) };
     }
     if (isBeingWritten(file.name, `${this.#path}/${name}`)) return undefined;
     if (!file.isFile() || !isKeptFile(file.name)) return this.#strange(name);
@@ -1073,11 +1080,6 @@ function entriesOf(shard: string): string[] {
 
 function isEntryOf(shard: string, name: string): boolean {
   return digitsIn(shard, name) !== undefined;
-}
-
-/** The digits in a name for people. */
-function digitsOf(name: string): string {
-  return name.slice(-HASH - ENTRY.length, -ENTRY.length);
 }
 
 /** In no order: `readdirSync` sorts, which is a fortieth of reading all the entries. */

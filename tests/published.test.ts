@@ -1,0 +1,51 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import test from "ava";
+
+/** What the build made, in a process of its own. @returns what it printed */
+function run(program: string): string {
+  const dist = pathToFileURL("dist").href;
+  const imports = { index: `${dist}/index.js`, key: `${dist}/key/index.js`, lmdb: `${dist}/stores/lmdb-store.js` };
+  const source = program.replaceAll(/"(index|key|lmdb)"/g, (_, name: keyof typeof imports) => `"${imports[name]}"`);
+  return execFileSync(process.execPath, ["--input-type=module", "--eval", source], { encoding: "utf8" });
+}
+
+test("a type that the index was told of is known to permacache/key", (t) => {
+  const said = run(`
+    import { defineType } from "index";
+    import { stableHash } from "key";
+    class Point { constructor(x) { this.x = x; } }
+    defineType(Point, { name: "point", encode: ({ x }) => x, decode: (x) => new Point(x) });
+    console.log(stableHash(new Point(1)) === stableHash(new Point(1)), stableHash(new Point(1)) === stableHash(new Point(2)));
+  `);
+  t.is(said, "true false\n");
+});
+
+test("an engine throws the errors of the index", (t) => {
+  const said = run(`
+    import { OptionError } from "index";
+    import { lmdbStore } from "lmdb";
+    try { lmdbStore({ path: 1 }); } catch (error) { console.log(error instanceof OptionError); }
+  `);
+  t.is(said, "true\n");
+});
+
+test("what an import does not need is not loaded", (t) => {
+  const loaded = run(`
+    import "index";
+    import { createRequire } from "node:module";
+    console.log(Object.keys(createRequire("/")("node:module")._cache).join("\\n"));
+  `);
+  const packages = [...loaded.matchAll(/node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/g)].map(([, name]) => name);
+  t.deepEqual([...new Set(packages)].sort(), ["bytes", "fast-json-stable-stringify", "ms"]);
+});
+
+test("the package is a few files, each of which is published", (t) => {
+  const { files } = JSON.parse(readFileSync("package.json", "utf8"));
+  t.true(files.includes("dist/chunks"));
+  t.true(readdirSync("dist/chunks").length <= 3);
+  for (const [, chunk] of readFileSync("dist/index.js", "utf8").matchAll(/from "(\.[^"]+)"/g)) {
+    t.regex(chunk!, /^\.\/chunks\//);
+  }
+});
