@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import envPaths from "env-paths"; // 2: later versions load `node:process` as a module, which takes 3 ms
 import { Seal } from "./entry/seal.js";
 import { OptionError } from "./errors.js";
 import type { Identity } from "./identity.js";
@@ -161,10 +161,7 @@ function add(to: Stats, more: Stats): void {
 /** `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
 function defaultDirectory(): string {
   const given = process.env.PERMACACHE_DIR;
-  if (given) return given;
-  // Loaded when it is needed, which needs its last version that is no ES module: an eighth of the import of the package.
-  const envPaths = createRequire(import.meta.url)("env-paths") as typeof import("env-paths");
-  return envPaths("permacache", { suffix: "" }).cache;
+  return given || envPaths("permacache", { suffix: "" }).cache;
 }
 
 /** `~` is the home directory, as in a shell. */

@@ -107,6 +107,21 @@ for (const [what, placeOf] of Object.entries(PLACES)) {
   }
 }
 
+test("a folder that was used, then moved away and linked to: not followed", (t) => {
+  const root = newDirectory(t);
+  const dir = join(root, "cache");
+  const { permacache } = createCache({ dir, onError: () => {} });
+  const f = permacache("a/f")((x: number) => x);
+  f(1);
+  renameSync(join(dir, "a"), join(root, "a"));
+  symlinkSync(join(root, "a"), join(dir, "a"));
+  const before = stateOf(root);
+  t.is(f(2), 2);
+  t.throws(() => f.delete(1), { name: "StoreError" });
+  t.throws(() => f.clear(), { name: "StoreError" });
+  t.deepEqual(stateOf(root), before);
+});
+
 test("a link in the place of the temporary file: an error, not a file elsewhere", async (t) => {
   const root = newDirectory(t);
   for (const lead of ["there", "missing"]) {

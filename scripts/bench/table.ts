@@ -18,8 +18,11 @@ export function lastKept(): Kept {
   return JSON.parse(readFileSync(LAST, "utf8"));
 }
 
-/** Keeps the rows, and writes their table to the README. */
-export function save(rows: readonly Measured[]): void {
+/** Keeps the rows, beside those that were kept and not measured now, and writes their table to the README. */
+export function save(measured: readonly Measured[]): void {
+  const now = new Map(measured.map((row) => [row.name, row]));
+  const rows = lastKept().rows.map((row) => now.get(row.name) ?? row);
+  for (const row of measured) if (!rows.includes(row)) rows.push(row);
   const kept: Kept = { date: new Date().toISOString().slice(0, 10), machine: machine(), node: process.version, rows };
   writeFileSync(LAST, `${JSON.stringify(kept, null, 2)}\n`);
   const text = readFileSync(README, "utf8");

@@ -112,8 +112,9 @@ export interface DecodedEntry extends EntryHeader {
 /** An entry; whole, or in the pieces of `piecesOf`. */
 export type EntryBytes = Buffer | readonly Buffer[];
 
-/** Bytes. Blobs that are smaller on average are copied in less time than it takes to read each of them. */
+/** Bytes. Blobs that are smaller on average are copied in less time than it takes to read each of them; so are many. */
 const LARGE_BLOB = 64 * 1024;
+const MOST_BLOBS = 100;
 
 /**
  * How an entry is to be read, so that its large blobs need not be copied to become those of a value, which costs as much
@@ -132,7 +133,7 @@ export function piecesOf(start: Buffer, size: number): readonly number[] {
   const [structure, ...blobs] = lengths;
   const pieces = [payloadStart + structure!, ...blobs];
   const rest = size - sum(pieces);
-  const areLarge = blobs.length > 0 && sum(blobs) >= LARGE_BLOB * blobs.length;
+  const areLarge = blobs.length > 0 && blobs.length <= MOST_BLOBS && sum(blobs) >= LARGE_BLOB * blobs.length;
   if (!areLarge || rest < 0 || !lengths.every((each) => Number.isSafeInteger(each) && each >= 0)) return [size];
   return rest > 0 ? [...pieces, rest] : pieces;
 }

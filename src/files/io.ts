@@ -1,4 +1,5 @@
 import fs, { type BigIntStats, closeSync } from "node:fs";
+import { createRequire } from "node:module";
 import { promisify } from "node:util";
 
 /**
@@ -64,42 +65,42 @@ function promised(
   };
 }
 
-let loaded: Promise<ReturnType<typeof promised>> | undefined;
+let loaded: ReturnType<typeof promised> | undefined;
 
-/** Loads graceful-fs, which would be a quarter of the import of this package: begun by the first call of an async function. */
-export function loadBulk(): Promise<ReturnType<typeof promised>> {
-  loaded ??= import("graceful-fs").then(
-    ({ default: gracefulFs }) => promised(gracefulFs),
-    () => {
-      loaded = undefined; // no descriptor left: without the queue, for this time
-      return promised(fs);
-    },
-  );
-  return loaded;
+/**
+ * Loads graceful-fs at once, when it is first needed: it would be a quarter of the import of this package. At once, because
+ * whoever needs it may be about to open all the files there are descriptors for, and has opened one so far.
+ */
+function bulk(): ReturnType<typeof promised> {
+  if (loaded) return loaded;
+  try {
+    loaded = promised(createRequire(import.meta.url)("graceful-fs") as typeof fs);
+    return loaded;
+  } catch {
+    return promised(fs); // without its queue: no descriptor was left, or somebody has bundled the package without it
+  }
 }
 
 export const asyncIo: Io = {
-  open: async (path, flags, mode) => (await loadBulk()).open(path, flags, mode),
-  read: async (fd, buffer, offset, length) =>
-    (await (await loadBulk()).read(fd, buffer, offset, length, null)).bytesRead,
-  write: async (fd, buffer, offset, length) =>
-    (await (await loadBulk()).write(fd, buffer, offset, length)).bytesWritten,
-  size: async (fd) => (await (await loadBulk()).fstat(fd)).size,
-  fsync: async (fd) => (await loadBulk()).fsync(fd),
-  close: async (fd) => (await loadBulk()).close(fd),
+  open: (path, flags, mode) => bulk().open(path, flags, mode),
+  read: async (fd, buffer, offset, length) => (await bulk().read(fd, buffer, offset, length, null)).bytesRead,
+  write: async (fd, buffer, offset, length) => (await bulk().write(fd, buffer, offset, length)).bytesWritten,
+  size: async (fd) => (await bulk().fstat(fd)).size,
+  fsync: (fd) => bulk().fsync(fd),
+  close: (fd) => bulk().close(fd),
   rename: fs.renameSync,
-  unlink: async (path) => (await loadBulk()).unlink(path),
+  unlink: (path) => bulk().unlink(path),
   stat: async (path) => {
     try {
-      return await (await loadBulk()).stat(path, { bigint: true });
+      return await bulk().stat(path, { bigint: true });
     } catch (error) {
       if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return undefined;
       throw error;
     }
   },
-  copy: async (from, to, flags) => (await loadBulk()).copyFile(from, to, flags),
-  chmod: async (path, mode) => (await loadBulk()).chmod(path, mode),
-  mkdir: async (path) => void (await (await loadBulk()).mkdir(path, { recursive: true })),
+  copy: (from, to, flags) => bulk().copyFile(from, to, flags),
+  chmod: (path, mode) => bulk().chmod(path, mode),
+  mkdir: async (path) => void (await bulk().mkdir(path, { recursive: true })),
 };
 
 export function ioFor(async: boolean): Io {

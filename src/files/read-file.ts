@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { type Flow, run, wait } from "../flow.js";
-import { asyncIo, codeOf, type Io, loadBulk, syncIo } from "./io.js";
+import { asyncIo, codeOf, type Io, syncIo } from "./io.js";
 
 /** No link is followed, and a FIFO in the place of an entry does not block. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -38,7 +38,6 @@ export function readPieces(
   async: boolean,
   cut: Cut,
 ): Contents | undefined | Promise<Contents | undefined> {
-  if (async) loadBulk(); // while there are descriptors left to load it
   try {
     return readAtOnce(path, async ? asyncIo : syncIo, cut);
   } catch (error) {
@@ -64,9 +63,11 @@ function readAtOnce(path: string, io: Io, cut: Cut): Contents | Promise<Contents
 
 /** Milliseconds to wait for a file descriptor. Beyond that it is better to compute. */
 const PATIENCE = 1_000;
+const PAUSE = 10;
 
 async function readQueued(path: string, cut: Cut): Promise<Contents | undefined> {
-  const reading = (async () => run(readRest(await asyncIo.open(path, FLAGS), Buffer.alloc(0), asyncIo, cut)))();
+  const end = performance.now() + PATIENCE;
+  const reading = (async () => run(readRest(await openBefore(end, path), Buffer.alloc(0), asyncIo, cut)))();
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error("No file descriptor was to be had in time")), PATIENCE);
@@ -77,6 +78,18 @@ async function readQueued(path: string, cut: Cut): Promise<Contents | undefined>
   } catch (error) {
     if (ABSENT.includes(codeOf(error))) return undefined;
     throw error;
+  }
+}
+
+/** graceful-fs queues by itself, but may not have been loaded before there were no descriptors left. */
+async function openBefore(end: number, path: string): Promise<number> {
+  for (;;) {
+    try {
+      return await asyncIo.open(path, FLAGS);
+    } catch (error) {
+      if (!["EMFILE", "ENFILE"].includes(codeOf(error)) || performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
   }
 }
 

@@ -9,7 +9,6 @@ import {
   realpathSync,
   renameSync,
   rmSync,
-  type Stats,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -22,6 +21,7 @@ import { FileStamp } from "../files/file-stamp.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
 import { type Held, isLockedIn, keyLockIn, lockKind } from "../files/key-lock.js";
+import { makeFolders } from "../files/make-folders.js";
 import { assertOwn } from "../files/ownership.js";
 import { lessUmask, type Permissions, PRIVATE, SHARED } from "../files/permissions.js";
 import { publish } from "../files/publish.js";
@@ -200,6 +200,8 @@ class Root {
   #swept = false;
 
   readonly ledger: Ledger;
+  /** Whether this process has noted a use, or wanted to. */
+  isUseNoted = false;
   readonly permissions: Permissions;
   readonly #options: FileStoreOptions;
 
@@ -230,7 +232,7 @@ class Root {
   }
 
   make(): string {
-    const first = mkdirSync(this.#real ?? this.given, { mode: this.permissions.folder, recursive: true });
+    const first = makeFolders(this.#real ?? this.given, this.permissions.folder);
     this.#real = this.#resolved(); // somebody may have been quicker
     // Never into a directory that holds something else: backups would skip that, too.
     if (first !== undefined || readdirSync(this.#real).length === 0) tag(this.#real, this.permissions.file);
@@ -341,7 +343,10 @@ class Root {
   *beyond(limits: RetentionLimits, path?: string): Generator<Found, void> {
     if (!hasLimits(limits) || this.folders().next().done) return;
     const now = Date.now();
-    if (!this.ledger.readOn()) return yield* this.#beyondInDirectory(limits, now, path);
+    // It is made for those of this process who note uses, though they may have nothing to write.
+    const needUse = hasLimits({ ...limits, maxAge: undefined });
+    if (!this.ledger.readOn() && !(needUse && this.isUseNoted))
+      return yield* this.#beyondInDirectory(limits, now, path);
     for (let total = Number.POSITIVE_INFINITY; total > MANY; ) {
       this.catchUp();
       const found = this.ledger.index.beyond(path, limits, now, MANY);
@@ -473,11 +478,6 @@ function isStore(entries: readonly Dirent[]): boolean {
 const TEMPORARIES = "=_tmp";
 const LEDGER = "=_ledger";
 
-/** The inode alone would not do: file systems give a freed one to the next file. */
-function isSameFolder(a: Stats, b: Stats): boolean {
-  return a.ino === b.ino && a.dev === b.dev && a.birthtimeMs === b.birthtimeMs && a.isDirectory();
-}
-
 /** Whether no part of the way to a file is a link, or missing. */
 function leadsThroughFolders(root: string, name: string): boolean {
   let folder = root;
@@ -585,8 +585,6 @@ export class FileFolder implements Folder {
   /** The shards that this process has seen to be folders, behind folders: no links. Only for reading. */
   readonly #seen = new Set<string>();
   #path: string | undefined;
-  /** The folder that was seen behind folders: no links. */
-  #verified: Stats | undefined;
   /** The entry that was asked for last and is not there. */
   #absent: string | undefined;
   /** Bytes kept for entries that are about to be published. */
@@ -632,29 +630,15 @@ export class FileFolder implements Folder {
     return `${this.#path}/${digest.slice(0, 2)}/${digest.slice(2)}${ENTRY}`;
   }
 
-  /**
-   * The folder as it is, `undefined` where there is none. The way down to it is walked only where it is not the one that
-   * was seen: that saves 10 of 200 us of a cold call.
-   * @throws StoreError where it, or a folder on the way to it, is a link
-   */
-  #stats(): Stats | undefined {
-    const path = this.#get();
-    if (path === undefined) return undefined;
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats && this.#verified && isSameFolder(stats, this.#verified)) return stats;
-    let folder = this.#root.get()!;
-    for (const name of this.#names) {
-      folder = join(folder, name);
-      if (!isFolder(folder)) return undefined;
+  /** Whether the folder, or what is in it under this name, is there. @throws StoreError where it, or a folder on the way to it, is a link */
+  #has(...inner: string[]): boolean {
+    let folder = this.#root.get();
+    if (folder === undefined || this.#get() === undefined) return false;
+    for (const name of [...this.#names, ...inner]) {
+      folder = `${folder}/${name}`;
+      if (!isFolder(folder)) return false;
     }
-    this.#verified = stats;
-    return stats;
-  }
-
-  /** Whether the folder, or what is in it under this name, is there. @throws StoreError where that is no folder */
-  #has(inner?: string): boolean {
-    if (this.#stats() === undefined) return false;
-    return inner === undefined || isFolder(`${this.#path}/${inner}`);
+    return true;
   }
 
   read(digest: string, async: boolean, readable?: ReadableName): Buffer | undefined | Promise<Buffer | undefined> {
@@ -693,7 +677,7 @@ export class FileFolder implements Folder {
 
   mark(): Mark {
     for (let attempt = 1; ; attempt++) {
-      const mark = this.#now();
+      const mark = this.#has() ? this.#now() : undefined;
       if (mark !== undefined) return mark;
       if (attempt === 10) throw new StoreError(`${this.#path} vanishes whenever it is made.`);
       let folder = this.#root.make();
@@ -706,10 +690,11 @@ export class FileFolder implements Folder {
 
   /** The mark of the folder as it is, `undefined` where there is none. */
   #now(): Mark | undefined {
-    const stats = this.#stats();
+    const path = this.#get();
+    const stats = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
     if (!stats) return undefined;
     // The inode alone would not do: file systems give a freed one to the next file.
-    return `${stats.dev} ${stats.ino} ${stats.birthtimeMs} ${this.#clears}|${removalsIn(this.#path!)}` as Mark;
+    return `${stats.dev} ${stats.ino} ${stats.birthtimeMs} ${this.#clears}|${removalsIn(path!)}` as Mark;
   }
 
   /** Whether the folder was cleared, or an entry removed, since a mark was taken. */
@@ -745,11 +730,11 @@ export class FileFolder implements Folder {
     const { isCurrent, async, isDurable, readable } = how;
     const isGone = () => this.#isGone(digest, mark);
     const isWanted = () => isCurrent() && !isGone();
-    if (!isCurrent() || !this.#has()) return false;
+    if (!isCurrent() || !isFolder(this.#path!)) return false;
     const [name, ...others] = this.#namesOf(digest, readable);
     const target = `${this.#path}/${name}`;
     const shard = digest.slice(0, 2);
-    const isReady = () => isWanted() && (isFolder(`${this.#path}/${shard}`) || this.#makeShard(shard));
+    const isReady = () => isWanted() && (this.#has(shard) || this.#makeShard(shard));
     const mode = this.#root.permissions.file;
     const size = parts.reduce((total, part) => total + part.length, 0);
     const whole = size > SMALL ? parts : [Buffer.concat(parts)]; // one write
@@ -841,6 +826,7 @@ export class FileFolder implements Folder {
     const name = this.#known(digest, readable);
     const now = Date.now();
     const { ledger } = this.#root;
+    this.#root.isUseNoted = true;
     const before = ledger.index.usedAt(name);
     ledger.index.use(name, now);
     if (before === undefined || now - before > TOUCH) ledger.note(`u ${name} ${now}`);
@@ -868,8 +854,15 @@ export class FileFolder implements Folder {
     return gone;
   }
 
-  *#evict(victims: Iterable<Victim>): Generator<Evicted, void> {
-    for (const batch of batchesOf(victims)) for (const each of this.#root.evict(batch)) yield each;
+  /** The index has forgotten what is given: if that is not evicted to the end, it has to be read anew. */
+  *#evict(victims: Iterable<Victim>): Generator<Evicted, void, undefined> {
+    let isDone = false;
+    try {
+      for (const batch of batchesOf(victims)) yield* this.#root.evict(batch);
+      isDone = true;
+    } finally {
+      if (!isDone) this.#root.ledger.forget();
+    }
   }
 
   /** That of all versions. */

@@ -74,9 +74,14 @@ export interface LmdbStoreOptions {
  * @throws OptionError for wrong options; when it is first used, where `lmdb` is missing
  */
 export function lmdbStore(options: LmdbStoreOptions): SyncStore {
+  if (typeof options !== "object" || options === null) {
+    throw new OptionError(`lmdbStore(): give an object with a "path", such as { path: ".cache/lmdb" }.`);
+  }
   const { path, mapSize, ...others } = options;
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw new OptionError(`lmdbStore(): there is no option "${unknown}".`);
+  if (unknown !== undefined) {
+    throw new OptionError(`lmdbStore(): there is no option "${unknown}". Its options are path and mapSize.`);
+  }
   if (typeof path !== "string" || path === "") {
     throw new OptionError(`lmdbStore(): "path" must be the path of a directory.`);
   }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import test from "ava";
 import fc from "fast-check";
-import * as node from "../../src/key/sha256-node.js";
-import * as portable from "../../src/key/sha256-portable.js";
+import * as node from "../../src/key/node.js";
+import * as portable from "../../src/key/portable.js";
 
 const agree = test.macro({
   exec(t, data: string | Uint8Array) {

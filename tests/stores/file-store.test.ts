@@ -529,6 +529,29 @@ test("a prune makes no ledger: where nobody noted uses there are none to keep", 
   t.false(existsSync(join(directory, "=_ledger")));
 });
 
+test("who notes uses gets a ledger to note them in by a prune", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  folder.use(DIGEST);
+  t.deepEqual(folder.prune({ maxIdle: 60_000 }, {}), []);
+  t.true(existsSync(join(directory, "=_ledger")));
+  t.deepEqual(await FileStore.at(directory).prune({ maxEntries: 9 }), []);
+});
+
+test("after an eviction that failed limits are kept as before", async (t) => {
+  const { folder, entry } = prepare();
+  await put(folder, DIGEST, "x");
+  t.deepEqual(folder.retain({ maxEntries: 9 }, {}), []);
+  for (let n = 1; n < 6; n++) await put(folder, digestOf(n), "x");
+  rmSync(entry);
+  mkdirSync(entry);
+  t.throws(() => folder.retain({ maxEntries: 2 }, {}));
+  rmSync(entry, { recursive: true });
+  for (let n = 6; n < 9; n++) await put(folder, digestOf(n), "x");
+  folder.retain({ maxEntries: 2 }, {});
+  t.is((await listOf(folder)).size, 2);
+});
+
 test("what cannot be removed keeps no other entry, and counts on", async (t) => {
   const { folder, entry } = prepare();
   const digests = Array.from({ length: 5 }, (_, i) => digestOf(i));

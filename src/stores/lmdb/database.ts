@@ -21,6 +21,7 @@ import { dirname, join } from "node:path";
 import type * as Lmdb from "lmdb";
 import { OptionError, StoreError } from "../../errors.js";
 import { codeOf } from "../../files/io.js";
+import { makeFolders } from "../../files/make-folders.js";
 import { assertOwn } from "../../files/ownership.js";
 import { PRIVATE } from "../../files/permissions.js";
 import { sweep, temporaryName } from "../../files/temporary.js";
@@ -56,7 +57,7 @@ export class Database {
 
   /** The directory of the store without links on the way to it; makes it. */
   makeDirectory(): string {
-    mkdirSync(this.#real ?? this.#given, { mode: PRIVATE.folder, recursive: true });
+    makeFolders(this.#real ?? this.#given, PRIVATE.folder);
     return this.#resolve();
   }
 
