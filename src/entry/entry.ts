@@ -282,9 +282,12 @@ const lastSource = { bytes: Buffer.alloc(32), text: "" };
 
 /** Printing the digest anew would be a notable part of a hit. */
 function sourceOf(entry: Buffer): string {
-  if (entry.compare(lastSource.bytes, 0, 32, SOURCE, SOURCE + 32) !== 0) {
-    entry.copy(lastSource.bytes, 0, SOURCE, SOURCE + 32);
-    const text = lastSource.bytes.toString("hex");
+  const { bytes } = lastSource;
+  let same = 0;
+  while (same < 32 && entry[SOURCE + same] === bytes[same]) same++; // `compare` takes four times as long
+  if (same < 32) {
+    entry.copy(bytes, 0, SOURCE, SOURCE + 32);
+    const text = bytes.toString("hex");
     lastSource.text = /^0+$/.test(text) ? "" : text;
   }
   return lastSource.text;
