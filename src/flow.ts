@@ -2,7 +2,7 @@
  * Sync and async are one flow, written once as a generator. In it `yield* wait(x)` reads as `await x`, but costs no turn
  * of the event loop where `x` is no promise. `run` gives the result at once where no promise was met, else a promise.
  */
-export type Flow<T> = Generator<unknown, T, any>;
+export type Flow<T> = Generator<PromiseLike<unknown>, T, any>;
 
 export function* wait<T>(value: T | PromiseLike<T>): Flow<T> {
   // What is no promise does not go up through all the flows around and back: 10 of 100 us of a cold call.
@@ -28,12 +28,8 @@ export function isFlow<T>(value: MaybeFlow<T>): value is Flow<T> {
 const ANY_FLOW = Object.getPrototypeOf(wait).prototype;
 
 export function run<T>(flow: Flow<T>): T | Promise<T> {
-  let step = flow.next();
-  while (!step.done) {
-    if (isThenable(step.value)) return runAsync(flow, step.value);
-    step = flow.next(step.value);
-  }
-  return step.value;
+  const step = flow.next();
+  return step.done ? step.value : runAsync(flow, step.value);
 }
 
 export function runOn<T>(begun: MaybeFlow<T>): T | Promise<T> {
@@ -41,16 +37,14 @@ export function runOn<T>(begun: MaybeFlow<T>): T | Promise<T> {
 }
 
 async function runAsync<T>(flow: Flow<T>, first: PromiseLike<unknown>): Promise<T> {
-  let step: IteratorResult<unknown, T> = { done: false, value: first };
+  let step: IteratorResult<PromiseLike<unknown>, T> = { done: false, value: first };
   while (!step.done) {
-    let value: unknown = step.value;
-    if (isThenable(value)) {
-      try {
-        value = await value;
-      } catch (error) {
-        step = flow.throw(error);
-        continue;
-      }
+    let value: unknown;
+    try {
+      value = await step.value;
+    } catch (error) {
+      step = flow.throw(error);
+      continue;
     }
     step = flow.next(value);
   }

@@ -1,4 +1,4 @@
-const ENTRY = ".entry";
+export const ENTRY = ".entry";
 /** Digits of a digest, all of them and those in a name for people. */
 const ALL = 40;
 const READABLE = 20;

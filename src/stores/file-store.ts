@@ -41,7 +41,7 @@ import {
 import type { ReadableName } from "../readable-name.js";
 import { type Aged, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
-import { digitsIn, fileOf, isForPeople } from "./entry-file.js";
+import { digitsIn, ENTRY, fileOf, isForPeople } from "./entry-file.js";
 import { EntryTable, NONE, sortedRows, TIME_BITS, ticksOf } from "./entry-table.js";
 import { Folders } from "./folders.js";
 import {
@@ -355,7 +355,7 @@ class Root {
     }
   }
 
-  /** The index has forgotten what is given: if that is not evicted to the end, it has to be read anew. */
+  /** The index has forgotten what is given: if whoever evicts it stops before the end, it has to be read anew. */
   *#withIndex(found: Found): Generator<Found, void> {
     let isDone = false;
     try {
@@ -396,11 +396,24 @@ class Root {
   }
 
   /**
-   * Removes entries; the ledger is told first. No link is followed that was there before.
+   * Removes entries, of which the index knows nothing any more: where that fails, it has to be read anew.
+   * @throws what the system throws
+   */
+  evict(batch: readonly Victim[]): Evicted[] {
+    try {
+      return this.#evict(batch);
+    } catch (error) {
+      this.ledger.forget();
+      throw error;
+    }
+  }
+
+  /**
+   * The ledger is told first. No link is followed that was there before.
    * @returns what is told of those that were not gone already
    * @throws what the system throws for one, once the others are removed: the ledger has none of them any more
    */
-  evict(batch: readonly Victim[]): Evicted[] {
+  #evict(batch: readonly Victim[]): Evicted[] {
     const removal = new Removal(this.get()!);
     const named = batch.map((victim) => ({ ...victim, names: removal.namesOf(victim) }));
     this.ledger.note(...named.flatMap(({ folder, names }) => names.map((name) => `- ${folder}/${name}`)));
@@ -614,10 +627,9 @@ export class FileFolder implements Folder {
 
   /** The name of an entry from the folder: first the one it is written under, then the other. */
   #namesOf(digest: string, readable: ReadableName | undefined): [string, ...string[]] {
-    const shard = digest.slice(0, 2);
-    const hash = `${shard}/${digest.slice(2)}${ENTRY}`;
+    const hash = fileOf(digest);
     if (!readable) return [hash];
-    const forPeople = `${shard}/${readable.file}`;
+    const forPeople = `${digest.slice(0, 2)}/${readable.file}`;
     return readable.isPreferred ? [forPeople, hash] : [hash, forPeople];
   }
 
@@ -627,7 +639,7 @@ export class FileFolder implements Folder {
   }
 
   #fileOf(digest: string): string {
-    return `${this.#path}/${digest.slice(0, 2)}/${digest.slice(2)}${ENTRY}`;
+    return `${this.#path}/${fileOf(digest)}`;
   }
 
   /** Whether the folder, or what is in it under this name, is there. @throws StoreError where it, or a folder on the way to it, is a link */
@@ -854,15 +866,8 @@ export class FileFolder implements Folder {
     return gone;
   }
 
-  /** The index has forgotten what is given: if that is not evicted to the end, it has to be read anew. */
   *#evict(victims: Iterable<Victim>): Generator<Evicted, void, undefined> {
-    let isDone = false;
-    try {
-      for (const batch of batchesOf(victims)) yield* this.#root.evict(batch);
-      isDone = true;
-    } finally {
-      if (!isDone) this.#root.ledger.forget();
-    }
+    for (const batch of batchesOf(victims)) yield* this.#root.evict(batch);
   }
 
   /** That of all versions. */
@@ -1051,7 +1056,6 @@ function hasLimits(limits: RetentionLimits): boolean {
 const TOUCH = 1_000;
 
 const DELETE = { recursive: true, force: true } as const;
-const ENTRY = ".entry";
 
 function isDirectory(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
