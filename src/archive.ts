@@ -12,7 +12,7 @@ import { PermacacheError, StoreError } from "./errors.js";
 import { digestOf as digestOfFile, stampOf } from "./files/fingerprint.js";
 import { asyncIo } from "./files/io.js";
 import { discard } from "./files/publish.js";
-import { type NewMember, writeZip } from "./files/zip.js";
+import { type NewMember, writeZip } from "./cache/archive/zip.js";
 import { run, turn } from "./flow.js";
 import { assertPath, type Identity, identityText, parseIdentity } from "./identity.js";
 import { digestOf } from "./keyed-call.js";

@@ -1,7 +1,7 @@
 import { throwIfAborted } from "./chunks.js";
 import { emit, isHeard } from "./events.js";
-import type { Held } from "./files/key-lock.js";
-import { nextPause } from "./files/lock-waiting.js";
+import type { Held } from "./files/locks/key-lock.js";
+import { nextPause } from "./files/locks/lock-waiting.js";
 import { type Flow, wait } from "./flow.js";
 import { type Call, digestOf } from "./keyed-call.js";
 import type { Terms } from "./look-up.js";

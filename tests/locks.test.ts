@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { FileLock, RangeLock } from "../src/files/kernel-lock.js";
+import { FileLock, RangeLock } from "../src/files/locks/kernel-lock.js";
 import { createCache, verbose } from "../src/index.js";
 import { digestOf } from "../src/keyed-call.js";
 import { until } from "./locks.others.js";

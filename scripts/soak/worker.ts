@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { deserialize, serialize } from "node:v8";
 import { createCache, withMode } from "permacache";
-import { keyLockIn } from "../../src/files/key-lock.js";
+import { keyLockIn } from "../../src/files/locks/key-lock.js";
 import { pause } from "../../src/files/pause.js";
 import { lineOf, now, type WorkerTask } from "./history.js";
 import { contentOf, Random, type Value, valueOf } from "./values.js";

@@ -5,7 +5,7 @@ import type { Compression } from "../entry/compression.js";
 import { type DecodedEntry, decodeEntry } from "../entry/entry.js";
 import { local } from "../entry/transcode.js";
 import { StoreError } from "../errors.js";
-import { type Member, type OpenZip, openZip, refused } from "../files/zip.js";
+import { type Member, type OpenZip, openZip, refused } from "../cache/archive/zip.js";
 import { turn } from "../flow.js";
 import { type Identity, parseIdentity } from "../identity.js";
 import { digestOf } from "../keyed-call.js";

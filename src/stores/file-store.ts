@@ -20,7 +20,7 @@ import { StoreError } from "../errors.js";
 import { FileStamp } from "../files/file-stamp.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../files/io.js";
-import { type Held, isLockedIn, keyLockIn, lockKind } from "../files/key-lock.js";
+import { type Held, isLockedIn, keyLockIn, lockKind } from "../files/locks/key-lock.js";
 import { makeFolders } from "../files/make-folders.js";
 import { assertOwn } from "../files/ownership.js";
 import { lessUmask, type Permissions, PRIVATE, SHARED } from "../files/permissions.js";

@@ -1,4 +1,4 @@
-import type { Held } from "../files/key-lock.js";
+import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
 import type { ReadableName } from "../readable-name.js";
 import type { RetentionLimits, SizeLimits } from "../retention.js";

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { OptionError } from "../errors.js";
 import { warnOfLittleSpace } from "../files/free-space.js";
 import { ioFor } from "../files/io.js";
-import { type Held, keyLockIn, lockKind } from "../files/key-lock.js";
+import { type Held, keyLockIn, lockKind } from "../files/locks/key-lock.js";
 import { lessUmask, PRIVATE } from "../files/permissions.js";
 import { type Flow, turn, wait } from "../flow.js";
 import { folderNames, type Identity, pathOfFolder, SOURCE } from "../identity.js";

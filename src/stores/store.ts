@@ -1,7 +1,7 @@
 import type { EntryBytes } from "../entry/entry.js";
 import { StoreError } from "../errors.js";
 import type { Stamp } from "../files/fingerprint.js";
-import type { Held } from "../files/key-lock.js";
+import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
 import type { Identity } from "../identity.js";
 import type { ReadableName } from "../readable-name.js";

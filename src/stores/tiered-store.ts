@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { decodeEntry } from "../entry/entry.js";
 import { OptionError, StoreError } from "../errors.js";
-import type { Held } from "../files/key-lock.js";
+import type { Held } from "../files/locks/key-lock.js";
 import { type Flow, run, wait } from "../flow.js";
 import { folderNames, type Identity } from "../identity.js";
 import type { ReadableName } from "../readable-name.js";

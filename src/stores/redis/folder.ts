@@ -1,5 +1,5 @@
 import { OptionError, StoreError } from "../../errors.js";
-import type { Held } from "../../files/key-lock.js";
+import type { Held } from "../../files/locks/key-lock.js";
 import { randomName } from "../../files/publish.js";
 import { type Flow, wait } from "../../flow.js";
 import { expiredBy, type RetentionLimits, type SizeLimits } from "../../retention.js";

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { Held } from "../../files/key-lock.js";
+import type { Held } from "../../files/locks/key-lock.js";
 import { randomName } from "../../files/publish.js";
 import type { Connection } from "./connection.js";
 import { RENEW, UNLOCK } from "./scripts.js";

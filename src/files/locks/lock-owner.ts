@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { randomName } from "./publish.js";
-import { isAlive, whereabouts } from "./temporary.js";
+import { randomName } from "../publish.js";
+import { isAlive, whereabouts } from "../temporary.js";
 
 /** Who holds a portable lock: a thread of a process. As text it is `<where> <pid> <thread> <start> <random>`. */
 export interface Owner {

@@ -1,5 +1,5 @@
-import { type Flow, wait } from "../flow.js";
-import { pause } from "./pause.js";
+import { type Flow, wait } from "../../flow.js";
+import { pause } from "../pause.js";
 
 /** Milliseconds. */
 const SHORTEST = 1;

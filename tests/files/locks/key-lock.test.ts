@@ -4,10 +4,10 @@ import { join, relative } from "node:path";
 import { mock } from "node:test";
 import { promisify } from "node:util";
 import test from "ava";
-import { keyLockIn } from "../../src/files/key-lock.js";
-import { pauseAfter } from "../../src/files/lock-waiting.js";
-import { PortableLock } from "../../src/files/portable-lock.js";
-import { newDirectory } from "../place.js";
+import { keyLockIn } from "../../../src/files/locks/key-lock.js";
+import { pauseAfter } from "../../../src/files/locks/lock-waiting.js";
+import { PortableLock } from "../../../src/files/locks/portable-lock.js";
+import { newDirectory } from "../../place.js";
 import { crowd, digestOf, Other, testKeyLock } from "./key-lock.contract.js";
 import { portable, ranges, wholeFiles } from "./key-lock.manners.js";
 
@@ -26,7 +26,7 @@ test("one folder has one lock, by whatever name", (t) => {
   t.is(lock.kind, "kernel");
 });
 
-const dist = (name: string) => JSON.stringify(join(import.meta.dirname, `../../dist/files/${name}.js`));
+const dist = (name: string) => JSON.stringify(join(import.meta.dirname, `../../../dist/files/${name}.js`));
 
 async function program(source: string, ...options: string[]): Promise<any> {
   const { stdout } = await promisify(execFile)(process.execPath, [...options, "--input-type=module", "-e", source]);

@@ -1,5 +1,5 @@
-import { FileLock, RangeLock } from "../../src/files/kernel-lock.js";
-import { PortableLock } from "../../src/files/portable-lock.js";
+import { FileLock, RangeLock } from "../../../src/files/locks/kernel-lock.js";
+import { PortableLock } from "../../../src/files/locks/portable-lock.js";
 import type { Manner } from "./key-lock.contract.js";
 
 export const ranges: Manner = {

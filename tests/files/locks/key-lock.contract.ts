@@ -17,10 +17,10 @@ import {
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import test, { type ExecutionContext } from "ava";
-import type { KeyLock } from "../../src/files/key-lock.js";
-import { nextPause } from "../../src/files/lock-waiting.js";
-import { run } from "../../src/flow.js";
-import { failureOf, newDirectory } from "../place.js";
+import type { KeyLock } from "../../../src/files/locks/key-lock.js";
+import { nextPause } from "../../../src/files/locks/lock-waiting.js";
+import { run } from "../../../src/flow.js";
+import { failureOf, newDirectory } from "../../place.js";
 
 /** One manner of locking. */
 export interface Manner {
@@ -124,7 +124,7 @@ interface Start {
 }
 
 function dataOf({ module, name }: Manner, folder: string) {
-  return { file: join(import.meta.dirname, `../../dist/files/${module}.js`), name, folder };
+  return { file: join(import.meta.dirname, `../../../dist/files/${module}.js`), name, folder };
 }
 
 /** Polls until somebody has it. Fails after 10 s. */
@@ -372,7 +372,7 @@ export function testKeyLock(manner: Manner): void {
     behaves(
       `a link in its place, to ${what}, is not followed`,
       async (t, lock, folder) => {
-        const outside = join(folder, "../outside");
+        const outside = join(folder, "../../outside");
         if (exists) writeFileSync(outside, "precious", { mode: 0o640 });
         const before = exists && statSync(outside);
         mkdirSync(folder);

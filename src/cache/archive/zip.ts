@@ -5,11 +5,11 @@ import { Readable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
-import { StoreError } from "../errors.js";
-import { run } from "../flow.js";
-import { asyncIo } from "./io.js";
-import { discard, renameInto } from "./publish.js";
-import { temporaryBeside } from "./restore-file.js";
+import { StoreError } from "../../errors.js";
+import { run } from "../../flow.js";
+import { asyncIo } from "../../files/io.js";
+import { discard, renameInto } from "../../files/publish.js";
+import { temporaryBeside } from "../../files/restore-file.js";
 
 /**
  * Zip files: written as a stream, member by member; read by a party that trusts nothing in them.
