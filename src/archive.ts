@@ -14,12 +14,12 @@ import { asyncIo } from "./files/io.js";
 import { discard } from "./files/publish.js";
 import { type NewMember, writeZip } from "./cache/archive/zip.js";
 import { run, turn } from "./flow.js";
-import { assertPath, type Identity, identityText, parseIdentity } from "./identity.js";
+import { assertPath, type Identity, identityText, parseIdentity } from "./entry/identity.js";
 import { digestOf } from "./keyed-call.js";
 import { contentsOf, type Kept, parseRecord, textOf } from "./out-files.js";
-import { HASH, ReadableName } from "./readable-name.js";
+import { HASH, ReadableName } from "./entry/readable-name.js";
 import type { Folder, Listed, Mark, Store, StoredFolder } from "./stores/store.js";
-import { decodeTrusted, OWN, type Trust } from "./trust.js";
+import { decodeTrusted, OWN, type Trust } from "./entry/trust.js";
 import type { WorkOptions } from "./types.js";
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { OptionError, StoreError } from "./errors.js";
 import { Home, storeIn } from "./home.js";
-import { assertPath } from "./identity.js";
+import { assertPath } from "./entry/identity.js";
 import { inventoryOf } from "./inventory.js";
 import { type CacheSettings, checkOptions } from "./options.js";
 import { createCall, createPermacache } from "./permacache.js";

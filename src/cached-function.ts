@@ -12,7 +12,7 @@ import { evicted, prime } from "./store-result.js";
 import type { Folder, Listed } from "./stores/store.js";
 import { registerSubject } from "./subjects.js";
 import { storeTrouble } from "./trouble.js";
-import { headTrusted } from "./trust.js";
+import { headTrusted } from "./entry/trust.js";
 import type { EntryMeta, Limits, Stats } from "./types.js";
 
 /** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */

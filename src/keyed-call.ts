@@ -2,7 +2,7 @@ import { sha256 } from "#sha256";
 import { StoreError, UnkeyableValueError } from "./errors.js";
 import { type Asked, askedFor, NO_RECORD, type OutRecord } from "./out-files.js";
 import type { Plan } from "./plan.js";
-import { ReadableName } from "./readable-name.js";
+import { ReadableName } from "./entry/readable-name.js";
 import { type Bound, byName } from "./signature/bind.js";
 import type { Folder } from "./stores/store.js";
 

@@ -12,7 +12,7 @@ import { isExpired } from "./retention.js";
 import { type Flight, runningOf } from "./single-flight.js";
 import type { Folder } from "./stores/store.js";
 import { reportEntry, reportStorage } from "./trouble.js";
-import { isTrusted, recordIn } from "./trust.js";
+import { isTrusted, recordIn } from "./entry/trust.js";
 import type { Mode } from "./types.js";
 
 /** An outcome from the store, with what the entry says of out files. */

@@ -18,7 +18,7 @@ import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { Flight } from "./single-flight.js";
 import { reportOutFile, reportStorage, warnOnce } from "./trouble.js";
-import { decodeTrusted, recordIn } from "./trust.js";
+import { decodeTrusted, recordIn } from "./entry/trust.js";
 
 /** What a call does about its out files: holds them, has them served, records them. */
 

@@ -3,7 +3,7 @@ import { createCachedFunction } from "./cached-function.js";
 import { createCallKey } from "./call-key.js";
 import { OptionError, SignatureError } from "./errors.js";
 import { type Home, newStats } from "./home.js";
-import { assertPath, type Identity, identityText } from "./identity.js";
+import { assertPath, type Identity, identityText } from "./entry/identity.js";
 import { modeFromEnvironment } from "./modes.js";
 import { bytesOf, checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
 import type { BatchPlan, Plan, Resolved } from "./plan.js";

@@ -8,7 +8,7 @@ import type { RetentionLimits, SizeLimits } from "./retention.js";
 import type { Binder } from "./signature/bind.js";
 import type { ParallelParameter } from "./signature/parallel.js";
 import type { Folder } from "./stores/store.js";
-import type { Trust } from "./trust.js";
+import type { Trust } from "./entry/trust.js";
 import type { EntryMeta, Mode, Progress, Stats } from "./types.js";
 
 /** What is known of a wrapped function once and for all calls. */

@@ -5,11 +5,11 @@ import { transcodeTree } from "./entry/transcode.js";
 import { PermacacheError } from "./errors.js";
 import { codeOf } from "./files/io.js";
 import { turn } from "./flow.js";
-import { type Identity, parseIdentity } from "./identity.js";
+import { type Identity, parseIdentity } from "./entry/identity.js";
 import { digestOf } from "./keyed-call.js";
 import { parseRecord } from "./out-files.js";
 import type { Content, Folder, Listed, Store } from "./stores/store.js";
-import type { Trust } from "./trust.js";
+import type { Trust } from "./entry/trust.js";
 import type { Verified, WorkProgress } from "./types.js";
 
 /**

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createCache } from "permacache";
 import { decodeEntry, encodeEntry } from "../../src/entry/entry.js";
-import { folderNames } from "../../src/identity.js";
+import { folderNames } from "../../src/entry/identity.js";
 import { digestOf } from "../../src/keyed-call.js";
 import { result } from "./hits.js";
 import { type Figure, median, type Row } from "./measure.js";

@@ -7,7 +7,7 @@ import { local } from "../entry/transcode.js";
 import { StoreError } from "../errors.js";
 import { type Member, type OpenZip, openZip, refused } from "../cache/archive/zip.js";
 import { turn } from "../flow.js";
-import { type Identity, parseIdentity } from "../identity.js";
+import { type Identity, parseIdentity } from "../entry/identity.js";
 import { digestOf } from "../keyed-call.js";
 import { contentsOf, type Kept, type OutRecord, textOf } from "../out-files.js";
 import { FORMAT, LENGTH, MANIFEST, type Manifest, MEMBER, portableRecord, shown, sum, VERSION } from "./format.js";

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { fileNameOf } from "../archive.js";
 import { OptionError, PathError } from "../errors.js";
-import { assertPath, folderNames } from "../identity.js";
+import { assertPath, folderNames } from "../entry/identity.js";
 import { checkLimits } from "../options.js";
 import type { Limits } from "../types.js";
 import { Output } from "./output.js";

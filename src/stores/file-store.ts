@@ -37,8 +37,8 @@ import {
   pathOfFolder,
   SOURCE,
   segmentOfFolder,
-} from "../identity.js";
-import type { ReadableName } from "../readable-name.js";
+} from "../entry/identity.js";
+import type { ReadableName } from "../entry/readable-name.js";
 import { type Aged, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
 import { digitsIn, ENTRY, fileOf, isForPeople } from "./entry-file.js";

@@ -1,4 +1,4 @@
-import { folderNames, type Identity, identityText } from "../identity.js";
+import { folderNames, type Identity, identityText } from "../entry/identity.js";
 
 /** The folders of a store: always the same object for the same identity, and for the names that it stands for. */
 export class Folders<F> {

@@ -6,7 +6,7 @@ import { ioFor } from "../files/io.js";
 import { type Held, keyLockIn, lockKind } from "../files/locks/key-lock.js";
 import { lessUmask, PRIVATE } from "../files/permissions.js";
 import { type Flow, turn, wait } from "../flow.js";
-import { folderNames, type Identity, pathOfFolder, SOURCE } from "../identity.js";
+import { folderNames, type Identity, pathOfFolder, SOURCE } from "../entry/identity.js";
 import { type Aged, beyondLimits, exceeded, isExpired, type RetentionLimits, type SizeLimits } from "../retention.js";
 import type { SyncStore, WorkProgress } from "../types.js";
 import { Folders } from "./folders.js";

@@ -1,5 +1,5 @@
 import { OptionError } from "../errors.js";
-import { type Identity, pathOfFolder } from "../identity.js";
+import { type Identity, pathOfFolder } from "../entry/identity.js";
 import type { RetentionLimits } from "../retention.js";
 import type { AsyncStore, WorkProgress } from "../types.js";
 import { Folders } from "./folders.js";

@@ -3,8 +3,8 @@ import { StoreError } from "../errors.js";
 import type { Stamp } from "../files/fingerprint.js";
 import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
-import type { Identity } from "../identity.js";
-import type { ReadableName } from "../readable-name.js";
+import type { Identity } from "../entry/identity.js";
+import type { ReadableName } from "../entry/readable-name.js";
 import type { RetentionLimits, SizeLimits } from "../retention.js";
 import type { WorkProgress } from "../types.js";
 

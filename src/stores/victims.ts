@@ -1,4 +1,4 @@
-import { pathOfFolder } from "../identity.js";
+import { pathOfFolder } from "../entry/identity.js";
 import { beyond, type RetentionLimits } from "../retention.js";
 import { EntryTable, Numbers } from "./entry-table.js";
 import type { Evicted } from "./store.js";

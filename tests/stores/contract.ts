@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
 import { type Flow, isThenable, run } from "../../src/flow.js";
-import { folderNames, type Identity } from "../../src/identity.js";
+import { folderNames, type Identity } from "../../src/entry/identity.js";
 import type { Folder, Mark, Store } from "../../src/stores/store.js";
 import type { WorkProgress } from "../../src/types.js";
 import { DAY } from "../place.js";

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import test from "ava";
 import { StoreError } from "../../src/errors.js";
 import { run } from "../../src/flow.js";
-import { folderNames, type Identity } from "../../src/identity.js";
+import { folderNames, type Identity } from "../../src/entry/identity.js";
 import { FileStore } from "../../src/stores/file-store.js";
 import { namesBelow, newDirectory } from "../files/directory.js";
 import { copyOf, digestOf, listOf, put, testStore, textOf } from "./contract.js";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Identity } from "../../src/identity.js";
+import type { Identity } from "../../src/entry/identity.js";
 import { lmdbStore } from "../../src/stores/lmdb-store.js";
 import type { Folder, Store } from "../../src/stores/store.js";
 

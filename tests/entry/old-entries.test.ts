@@ -2,11 +2,11 @@ import { chmodSync, cpSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { createCache, defineType } from "../src/index.js";
-import { newDirectory } from "./place.js";
+import { createCache, defineType } from "../../src/index.js";
+import { newDirectory } from "../place.js";
 
 /** Entries of format 1, as the first version of the package wrote them. Never to be written anew: they are read, or a clean miss. */
-const OLD = fileURLToPath(new URL("./fixtures/entries-1", import.meta.url));
+const OLD = fileURLToPath(new URL("../fixtures/entries-1", import.meta.url));
 
 class Point {
   constructor(readonly x: number) {}

@@ -1,5 +1,5 @@
 import { sha256 } from "#sha256";
-import { PathError } from "./errors.js";
+import { PathError } from "../errors.js";
 
 /** Which function an entry belongs to. Two functions with one identity share their entries. */
 export interface Identity {
