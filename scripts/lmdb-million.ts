@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCache } from "../src/index.js";
-import { lmdbStore } from "../src/stores/lmdb-store.js";
+import { lmdbStore } from "../src/stores/lmdb/lmdb-store.js";
 
 const wanted = Number(process.argv.findLast((each) => /^\d+$/.test(each)) ?? 1_000_000);
 const STEPS = 10;

@@ -17,7 +17,7 @@ export * from "./key/index.js";
 export { withMode } from "./modes.js";
 export { cacheOf } from "./permacache.js";
 export { kw } from "./signature/kw.js";
-export { tieredStore } from "./stores/tiered-store.js";
+export { tieredStore } from "./stores/tiered/tiered-store.js";
 export type {
   AbortSignalLike,
   AnyAsyncFunction,

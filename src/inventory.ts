@@ -11,7 +11,7 @@ import { digestOf } from "./keyed-call.js";
 import { checkLimits, checkMethodOptions } from "./options.js";
 import { metaOfHead } from "./outcome.js";
 import { ReadableName } from "./entry/readable-name.js";
-import { isExpired } from "./retention.js";
+import { isExpired } from "./stores/limits.js";
 import { abandon } from "./single-flight.js";
 import type { Evicted, Folder, Listed, Store, StoredFolder } from "./stores/store.js";
 import { storeTrouble } from "./trouble.js";

@@ -8,7 +8,7 @@ import { keptFileOf, serveOutFiles } from "./out-file-calls.js";
 import { bytesKept, NO_RECORD, type OutRecord, sourcesOf } from "./out-files.js";
 import { hit, metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
-import { isExpired } from "./retention.js";
+import { isExpired } from "./stores/limits.js";
 import { type Flight, runningOf } from "./single-flight.js";
 import type { Folder } from "./stores/store.js";
 import { reportEntry, reportStorage } from "./trouble.js";

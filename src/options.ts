@@ -6,7 +6,7 @@ import { compressionOf } from "./entry/compression.js";
 import { type Secret, SHORTEST_SECRET } from "./entry/seal.js";
 import { OptionError, type PermacacheError } from "./errors.js";
 import { MODES } from "./modes.js";
-import type { RetentionLimits } from "./retention.js";
+import type { RetentionLimits } from "./stores/limits.js";
 import type { Store } from "./stores/store.js";
 import type { AbortSignalLike, EntryMeta, Limits, Mode, Progress } from "./types.js";
 

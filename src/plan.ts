@@ -4,7 +4,7 @@ import type { Compression } from "./entry/compression.js";
 import type { PermacacheError } from "./errors.js";
 import type { FunctionSettings } from "./options.js";
 import type { OutParameter } from "./out-files.js";
-import type { RetentionLimits, SizeLimits } from "./retention.js";
+import type { RetentionLimits, SizeLimits } from "./stores/limits.js";
 import type { Binder } from "./signature/bind.js";
 import type { ParallelParameter } from "./signature/parallel.js";
 import type { Folder } from "./stores/store.js";

@@ -9,7 +9,7 @@ import { exportTo, importFrom } from "../src/archive.js";
 import { type Codec, encodeValue } from "../src/entry/codecs.js";
 import { type DecodedEntry, decodeEntry, encodeEntry } from "../src/entry/entry.js";
 import { createCache } from "../src/index.js";
-import { FileStore } from "../src/stores/file-store.js";
+import { FileStore } from "../src/stores/file/file-store.js";
 import { failureOf, filesIn, newDirectory } from "./place.js";
 import { size } from "./size.js";
 

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from "ava";
 import { exportTo, importFrom } from "../src/archive.js";
 import { decodeEntry, encodeEntry } from "../src/entry/entry.js";
 import { createCache, defineType } from "../src/index.js";
-import { FileStore } from "../src/stores/file-store.js";
+import { FileStore } from "../src/stores/file/file-store.js";
 import type { CacheOptions, WorkProgress } from "../src/types.js";
 import { differenceOf } from "./entry/faithful.js";
 import { failureOf, filesIn, newDirectory } from "./place.js";

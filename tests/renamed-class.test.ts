@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { exportTo, importFrom } from "../src/archive.js";
 import { createCache, defineType } from "../src/index.js";
-import { FileStore } from "../src/stores/file-store.js";
+import { FileStore } from "../src/stores/file/file-store.js";
 import { differenceOf } from "./entry/faithful.js";
 import { newDirectory } from "./place.js";
 

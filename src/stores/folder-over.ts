@@ -1,7 +1,7 @@
 import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
 import type { ReadableName } from "../entry/readable-name.js";
-import type { RetentionLimits, SizeLimits } from "../retention.js";
+import type { RetentionLimits, SizeLimits } from "./limits.js";
 import type { EntryStamp, Folder, Mark, Publishing, SeenFile } from "./store.js";
 
 /** A folder that does what another one does, but for what a subclass changes. */

@@ -5,7 +5,7 @@ import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
 import type { Identity } from "../entry/identity.js";
 import type { ReadableName } from "../entry/readable-name.js";
-import type { RetentionLimits, SizeLimits } from "../retention.js";
+import type { RetentionLimits, SizeLimits } from "./limits.js";
 import type { WorkProgress } from "../types.js";
 
 /**

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import test from "ava";
 import type { Codec } from "../../src/index.js";
 import { digestOf } from "../../src/keyed-call.js";
-import { type FileFolder, FileStore } from "../../src/stores/file-store.js";
+import { type FileFolder, FileStore } from "../../src/stores/file/file-store.js";
 import type { Folder } from "../../src/stores/store.js";
 import { newCache } from "../place.js";
 import { size } from "../size.js";

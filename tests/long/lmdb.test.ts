@@ -4,10 +4,10 @@ import { join } from "node:path";
 import test from "ava";
 import { run } from "../../src/flow.js";
 import { createCache } from "../../src/index.js";
-import { lmdbStore } from "../../src/stores/lmdb-store.js";
+import { lmdbStore } from "../../src/stores/lmdb/lmdb-store.js";
 import { newDirectory } from "../files/directory.js";
 import { listOf, put, textOf } from "../stores/contract.js";
-import { dataOf, folderAt, program } from "../stores/lmdb-place.js";
+import { dataOf, folderAt, program } from "../stores/lmdb/lmdb-place.js";
 
 const ROUNDS = 12;
 

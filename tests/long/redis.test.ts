@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import test, { type ExecutionContext } from "ava";
 import { newDirectory } from "../place.js";
-import { ask, hasRedis, newServer } from "../stores/redis-server.js";
+import { ask, hasRedis, newServer } from "../stores/redis/redis-server.js";
 
 const withRedis = hasRedis ? test.serial : test.serial.skip;
 

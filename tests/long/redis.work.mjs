@@ -1,7 +1,7 @@
 // A machine of its own: calls a cached function at random, and tells what it computed and what it got, line by line.
 // Arguments: url, prefix, name, calls, keys, and milliseconds that a computation takes, timeout, lockTtl, "once" for each key once.
 import { createCache } from "../../dist/index.js";
-import { redisStore } from "../../dist/stores/redis-store.js";
+import { redisStore } from "../../dist/stores/redis/redis-store.js";
 
 const [url, prefix, name, calls, keys, duration, timeout, lockTtl, manner] = process.argv.slice(2);
 const { permacache } = createCache({

@@ -2,7 +2,7 @@ import { OptionError, StoreError } from "../../errors.js";
 import type { Held } from "../../files/locks/key-lock.js";
 import { randomName } from "../../files/publish.js";
 import { type Flow, wait } from "../../flow.js";
-import { expiredBy, type RetentionLimits, type SizeLimits } from "../../retention.js";
+import { expiredBy, type RetentionLimits, type SizeLimits } from "../limits.js";
 import type { Content, Evicted, Folder, FolderSize, Listed, Mark, Publishing, SeenFile } from "../store.js";
 import type { Argument, Connection } from "./connection.js";
 import { KeptContents, PIECE } from "./kept.js";

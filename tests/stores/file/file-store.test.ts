@@ -1,0 +1,625 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"; // biome-ignore format: one line
+import { basename, join } from "node:path";
+import test from "ava";
+import { StoreError } from "../../../src/errors.js";
+import { run } from "../../../src/flow.js";
+import { folderNames, type Identity } from "../../../src/entry/identity.js";
+import { FileStore } from "../../../src/stores/file/file-store.js";
+import { namesBelow, newDirectory } from "../../files/directory.js";
+import { copyOf, digestOf, listOf, put, testStore, textOf } from "../contract.js";
+
+const A: Identity = { path: "a/b" };
+const DIGEST = digestOf(0x3f);
+const FILE = `${DIGEST.slice(2)}.entry`;
+const ENTRY = `a/b/=1/3f/${FILE}`;
+
+testStore("files", () => FileStore.at(join(newDirectory(), "store")));
+
+function prepare() {
+  const directory = newDirectory();
+  const folder = FileStore.at(directory).folder(A);
+  return { directory, folder, entry: join(directory, ENTRY), temporaries: join(directory, "=_tmp") };
+}
+
+// ---- layout ----
+
+test("one directory is one store", (t) => {
+  const directory = newDirectory();
+  t.is(FileStore.at(directory), FileStore.at(`${directory}/x/..`));
+  t.not(FileStore.at(directory), FileStore.at(`${directory}/x`));
+});
+
+test("an entry is one file in a shard of the folder of its path", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "content");
+  const folders = ["=_tmp", "CACHEDIR.TAG", "a", "a/b", "a/b/=1", "a/b/=1/3f"];
+  t.deepEqual(namesBelow(directory), [...folders, ENTRY].sort());
+  t.is(readFileSync(join(directory, ENTRY), "utf8"), "content");
+  t.is(folder.location, join(directory, "a/b/=1"));
+});
+
+// Serial: there is one umask.
+test.serial("folders and files are private, whatever the umask lets through", async (t) => {
+  const { directory, folder } = prepare();
+  const store = FileStore.at(join(directory, "new/store"));
+  const umask = process.umask(0);
+  try {
+    for (const each of [folder, store.folder(A)]) t.true(await put(each, DIGEST, "x"));
+  } finally {
+    process.umask(umask);
+  }
+  for (const name of namesBelow(directory)) {
+    const stats = statSync(join(directory, name));
+    t.is(stats.mode & 0o777, stats.isDirectory() ? 0o700 : 0o600, name);
+  }
+});
+
+test("reading, listing, removing and clearing make nothing", async (t) => {
+  const directory = newDirectory();
+  for (const dir of [directory, join(directory, "not/there")]) {
+    const folder = FileStore.at(dir).folder(A);
+    t.is(await textOf(folder, DIGEST), undefined);
+    t.is(folder.read(DIGEST, false), undefined);
+    t.false(folder.remove(DIGEST));
+    t.is(run(folder.clear(false)), 0);
+    t.deepEqual([...folder.list()], []);
+  }
+  t.deepEqual(readdirSync(directory), []);
+});
+
+const tagged = test.macro({
+  exec(t, prepareDirectory: (directory: string) => void, expected: boolean) {
+    const directory = join(newDirectory(), "store");
+    prepareDirectory(directory);
+    FileStore.at(directory).folder(A).mark();
+    FileStore.at(directory).folder({ path: "other" }).mark();
+    t.is(existsSync(join(directory, "CACHEDIR.TAG")), expected);
+  },
+  title: (title = "", _prepare, expected) => `CACHEDIR.TAG ${expected ? "stands" : "does not stand"} in ${title}`,
+});
+test("a directory that the cache made", tagged, () => {}, true);
+test("a directory that was empty", tagged, (directory) => mkdirSync(directory), true);
+test("a directory that held something else", tagged, (directory) => mkdirSync(join(directory, "data"), { recursive: true }), false); // biome-ignore format: one line
+
+test("CACHEDIR.TAG is what backup programs look for", (t) => {
+  const { directory, folder } = prepare();
+  folder.mark();
+  t.true(
+    readFileSync(join(directory, "CACHEDIR.TAG"), "latin1").startsWith("Signature: 8a477f597d28d172789f06886806bc55"),
+  );
+});
+
+test("files of other names are no entries", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  for (const name of ["a/b/=1/note.txt", "a/b/=1/3f/note.txt", "a/b/=1/3f/note.entry", `a/b/=1/3f/${FILE}.bak`]) {
+    writeFileSync(join(directory, name), "");
+  }
+  mkdirSync(join(directory, "a/b/=1/other"));
+  writeFileSync(join(directory, "a/b/=1/ff"), "");
+  await t.throwsAsync(async () => listOf(folder), { instanceOf: StoreError, message: /ff is a link or a file/ });
+  rmSync(join(directory, "a/b/=1/ff"));
+  t.deepEqual([...(await listOf(folder)).keys()], [DIGEST]);
+  t.is(await run(folder.clear(true)), 1);
+});
+
+test("a path that is escaped to the word tmp has nothing to do with temporary files", async (t) => {
+  const directory = newDirectory();
+  for (const path of ["Tmp", "Tmp/x", "_tmp", "Aside"])
+    await put(FileStore.at(directory).folder({ path }), DIGEST, path);
+  await run(FileStore.at(directory).folder({ path: "Tmp" }).clear(true));
+  for (const path of ["Tmp/x", "_tmp", "Aside"]) {
+    t.is(await textOf(FileStore.at(directory).folder({ path }), DIGEST), path);
+  }
+});
+
+// ---- temporary files ----
+
+test("nothing temporary is left, whatever became of the entry", async (t) => {
+  const { folder, temporaries } = prepare();
+  for (const content of ["small", Buffer.alloc(200_000)]) {
+    const mark = folder.mark();
+    await put(folder, DIGEST, content);
+    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, { isCurrent: () => false, async: true }));
+    let asked = 0;
+    await run(folder.publish(DIGEST, [Buffer.from(content)], mark, { isCurrent: () => ++asked < 2, async: true }));
+    t.is(asked, 2);
+    await run(folder.clear(true));
+    await put(folder, DIGEST, content, mark);
+    t.deepEqual(readdirSync(temporaries), []);
+  }
+});
+
+test("the first publish of a process removes what killed ones left behind, and nothing else", async (t) => {
+  const { directory, folder, temporaries } = prepare();
+  const kill = `() => readdirSync(${JSON.stringify(temporaries)}).length === 0 || process.kill(process.pid, "SIGKILL")`;
+  mkdirSync(temporaries, { mode: 0o700 });
+  t.throws(() =>
+    inAnotherProcess(
+      directory,
+      `run(folder.publish("${DIGEST}", [], folder.mark(), { isCurrent: ${kill}, async: false }));`,
+    ),
+  );
+  const [orphan] = readdirSync(temporaries);
+  t.truthy(orphan);
+  mkdirSync(join(temporaries, orphan!.replace(/.{32}$/, "0".repeat(32)), "3f"), { recursive: true });
+  writeFileSync(join(temporaries, "of-somebody-else"), "");
+  await put(folder, DIGEST, "x");
+  t.deepEqual(readdirSync(temporaries), ["of-somebody-else"]);
+});
+
+// ---- folders that go ----
+
+test("the whole directory may be removed at any time", async (t) => {
+  const { directory, folder } = prepare();
+  for (let i = 0; i < 3; i++) {
+    for (const content of ["small", Buffer.alloc(100_000)]) t.true(await put(folder, DIGEST, content));
+    t.true(existsSync(join(directory, "CACHEDIR.TAG")));
+    const mark = folder.mark();
+    rmSync(directory, { recursive: true });
+    t.is(await textOf(folder, DIGEST), undefined);
+    t.false(await put(folder, DIGEST, "x", mark), "this counts as a clear");
+    t.false(existsSync(directory), "nothing was made for an entry that is not wanted");
+    t.is(await run(folder.clear(true)), 0);
+    t.deepEqual(await listOf(folder), new Map());
+    t.false(folder.remove(DIGEST));
+  }
+});
+
+for (const gone of ["=_tmp", "a", "a/b", "a/b/=1/3f"]) {
+  test(`the folder ${gone} may be removed at any time`, async (t) => {
+    const { directory, folder } = prepare();
+    for (let i = 0; i < 3; i++) {
+      t.true(await put(folder, DIGEST, "x"));
+      t.is(await textOf(folder, DIGEST), "x");
+      rmSync(join(directory, gone), { recursive: true });
+      if (gone !== "=_tmp") t.is(await textOf(folder, DIGEST), undefined);
+    }
+  });
+}
+
+test("a shard that goes just before the entry is renamed is made again", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const shard = join(directory, "a/b/=1/3f");
+  let asked = 0;
+  const isCurrent = () => {
+    if (++asked === 2) rmSync(shard, { recursive: true });
+    return true;
+  };
+  t.true(await run(folder.publish(DIGEST, [Buffer.from("y")], folder.mark(), { isCurrent, async: true })));
+  t.is(await textOf(folder, DIGEST), "y");
+});
+
+test("a link to the directory is followed once", async (t) => {
+  const directory = newDirectory();
+  mkdirSync(join(directory, "real"));
+  symlinkSync("real", join(directory, "link"));
+  const folder = FileStore.at(join(directory, "link")).folder(A);
+  t.true(await put(folder, DIGEST, "x"));
+  t.true(existsSync(join(directory, "real", ENTRY)));
+  rmSync(join(directory, "link"));
+  t.is(await textOf(folder, DIGEST), "x");
+});
+
+// ---- another process ----
+
+function inAnotherProcess(directory: string, code: string): void {
+  const store = new URL("../../../src/stores/file/file-store.ts", import.meta.url).href;
+  const flow = new URL("../../../src/flow.ts", import.meta.url).href;
+  const script = `
+    import { FileStore } from ${JSON.stringify(store)};
+    import { run } from ${JSON.stringify(flow)};
+    import { readdirSync } from "node:fs";
+    const folder = FileStore.at(${JSON.stringify(directory)}).folder(${JSON.stringify(A)});
+    const put = (content) => run(folder.publish("${DIGEST}", [Buffer.from(content)], folder.mark(), { isCurrent: () => true, async: false }));
+    ${code}
+  `;
+  execFileSync(process.execPath, ["--import=tsx", "--input-type=module", "-e", script], { stdio: "pipe" });
+}
+
+test("a clear by another process outdates marks, also where the folder is there again", async (t) => {
+  const { directory, folder } = prepare();
+  t.true(await put(folder, DIGEST, "x"));
+  const mark = folder.mark();
+  inAnotherProcess(directory, `run(folder.clear(false)); put("theirs");`);
+  t.false(await put(folder, DIGEST, "mine", mark));
+  t.is(await textOf(folder, DIGEST), "theirs");
+  t.true(await put(folder, DIGEST, "mine"));
+  t.deepEqual(readdirSync(join(directory, "=_tmp")), []);
+});
+
+test("what another process publishes and removes is seen", async (t) => {
+  const { directory, folder } = prepare();
+  t.is(await textOf(folder, DIGEST), undefined);
+  inAnotherProcess(directory, `put("theirs");`);
+  t.is(await textOf(folder, DIGEST), "theirs");
+  inAnotherProcess(directory, `folder.remove("${DIGEST}");`);
+  t.is(await textOf(folder, DIGEST), undefined);
+});
+
+// ---- links and other things in the place of folders and entries ----
+
+const linked = test.macro({
+  async exec(t, place: string) {
+    const { directory, folder } = prepare();
+    const outside = newDirectory();
+    await put(folder, DIGEST, "inside");
+    await put(FileStore.at(outside).folder(A), DIGEST, "outside");
+    const [entryBelow] = namesBelow(outside).filter((name) => name.endsWith(FILE));
+    const lead = join(outside, ENTRY.startsWith(place) ? place : "=_tmp");
+    writeFileSync(join(outside, "=_tmp", "of-somebody"), "");
+    const before = namesBelow(outside);
+    rmSync(join(directory, place), { recursive: true });
+    symlinkSync(lead, join(directory, place));
+
+    const fresh = FileStore.at(`${directory}`).folder({ ...A });
+    const attempts = [
+      () => run(fresh.publish(DIGEST, [Buffer.from("changed")], fresh.mark(), { isCurrent: () => true, async: false })),
+      () => put(fresh, DIGEST, Buffer.alloc(100_000)),
+      () => fresh.remove(digestOf(0x3f)),
+      () => listOf(fresh),
+      () => run(fresh.clear(false)),
+    ];
+    for (const attempt of attempts) {
+      try {
+        await attempt();
+      } catch (error) {
+        t.true(error instanceof StoreError, String(error));
+        t.regex((error as Error).message, /is a link or a file where the cache expects a folder/);
+      }
+    }
+    t.deepEqual(namesBelow(outside), before);
+    t.is(readFileSync(join(outside, entryBelow!), "utf8"), "outside");
+  },
+  title: (_: string | undefined, place: string) =>
+    `a link in the place of ${place.replace(FILE, "the entry")} leads nothing outside`,
+});
+for (const place of ["=_tmp", "a", "a/b", "a/b/=1", "a/b/=1/3f", ENTRY]) test(linked, place);
+
+const fresh = (directory: string) => {
+  const moved = `${directory}-moved`; // another path: a store that has seen nothing yet
+  renameSync(directory, moved);
+  process.on("exit", () => rmSync(moved, { recursive: true, force: true }));
+  return FileStore.at(moved).folder(A);
+};
+for (const place of ["a", "a/b/=1", "a/b/=1/3f"]) {
+  test(`a link in the place of ${place} is not read through`, async (t) => {
+    const { directory, folder } = prepare();
+    const outside = newDirectory();
+    await put(folder, DIGEST, "inside");
+    await put(FileStore.at(outside).folder(A), DIGEST, "outside");
+    rmSync(join(directory, place), { recursive: true });
+    symlinkSync(join(outside, place), join(directory, place));
+    const unseen = fresh(directory);
+    t.throws(() => unseen.read(DIGEST, false), { instanceOf: StoreError });
+    if (place !== "a/b/=1/3f") t.throws(() => run(unseen.publish(DIGEST, [], unseen.mark(), { isCurrent: () => true, async: false })), { instanceOf: StoreError }); // biome-ignore format: one line
+  });
+}
+
+test("marking makes no folders behind a link", (t) => {
+  const { directory, folder } = prepare();
+  const outside = newDirectory();
+  symlinkSync(outside, join(directory, "a"));
+  t.throws(() => folder.mark(), { instanceOf: StoreError });
+  t.deepEqual(readdirSync(outside), []);
+});
+
+const replaced = test.macro({
+  async exec(t, place: (entry: string) => void) {
+    for (const content of ["small", Buffer.alloc(100_000, 1)]) {
+      const { folder, entry, temporaries } = prepare();
+      await put(folder, DIGEST, "old");
+      rmSync(entry);
+      place(entry);
+      for (const async of [false, true]) t.is((await copyOf(folder, DIGEST, async))?.length ?? 0, 0);
+      t.is((await listOf(folder)).size, 1);
+      t.true(await put(folder, DIGEST, content));
+      t.true(Buffer.from(content).equals((await copyOf(folder, DIGEST))!));
+      t.deepEqual(readdirSync(temporaries).filter((name) => statSync(join(temporaries, name)).isFile()), []); // biome-ignore format: one line
+    }
+  },
+  title: (title = "") => `${title} in the place of an entry is a miss, and is replaced`,
+});
+test("a FIFO", replaced, (entry) => execFileSync("mkfifo", [entry]));
+test("an empty directory", replaced, (entry) => mkdirSync(entry));
+test("a directory that holds something", replaced, (entry) =>
+  mkdirSync(join(entry, "deep/deeper"), { recursive: true }),
+);
+test("an empty file", replaced, (entry) => writeFileSync(entry, ""));
+test("a link to itself", replaced, (entry) => symlinkSync(basename(entry), entry));
+
+test("a directory in the place of an entry is no entry to remove", async (t) => {
+  const { folder, entry } = prepare();
+  await put(folder, DIGEST, "old");
+  rmSync(entry);
+  mkdirSync(entry);
+  t.false(folder.remove(DIGEST));
+});
+
+test("a file in the place of the directory", async (t) => {
+  const file = join(newDirectory(), "file");
+  writeFileSync(file, "content");
+  const folder = FileStore.at(file).folder(A);
+  t.is(await textOf(folder, DIGEST), undefined);
+  t.throws(() => folder.mark(), { code: "EEXIST" });
+  t.is(readFileSync(file, "utf8"), "content");
+});
+
+// ---- a directory that cannot be written ----
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+asRoot("a directory that may only be read serves hits, and throws the system's error on a write", async (t) => {
+  const { directory, folder } = prepare();
+  t.true(await put(folder, DIGEST, "served"));
+  for (const name of ["", ...namesBelow(directory)]) {
+    const path = join(directory, name);
+    chmodSync(path, statSync(path).isDirectory() ? 0o555 : 0o444);
+    chownSync(path, 65534, 65534);
+  }
+  inAnotherProcess(
+    directory,
+    `
+    process.setuid(65534);
+    const codes = [
+      String(folder.read("${DIGEST}", false)),
+      folder.read("ff".repeat(20), true),
+      ...[() => put("x"), () => folder.remove("${DIGEST}"), () => run(folder.clear(false)), () => FileStore.at(${JSON.stringify(directory)}).folder({ path: "new" }).mark()].map(codeOf),
+    ];
+    function codeOf(action) { try { return action(); } catch (error) { return error.code; } }
+    if (String(codes) !== "served,,EACCES,EACCES,EACCES,EACCES") throw new Error(String(codes));
+  `,
+  );
+  t.is(await textOf(folder, DIGEST), "served"); // known to be ours from before
+});
+
+asRoot("a directory that cannot be reached is empty, and throws the system's error on a write", (t) => {
+  const { directory } = prepare();
+  mkdirSync(join(directory, "closed"), { mode: 0o700 });
+  inAnotherProcess(
+    directory,
+    `
+    process.setuid(65534);
+    const closed = FileStore.at(${JSON.stringify(join(directory, "closed/store"))}).folder({ path: "x" });
+    if (closed.read("${DIGEST}", false) !== undefined) throw new Error("read");
+    try { closed.mark(); } catch (error) { if (error.code !== "EACCES") throw error; }
+  `,
+  );
+  t.pass();
+});
+
+// ---- several processes at once ----
+
+test("processes that write, read, list and clear at once see whole entries or none", async (t) => {
+  const { directory, folder } = prepare();
+  const store = new URL("../../../src/stores/file/file-store.ts", import.meta.url).href;
+  const flow = new URL("../../../src/flow.ts", import.meta.url).href;
+  const script = (clears: boolean) => `
+    import { FileStore } from ${JSON.stringify(store)};
+    import { run } from ${JSON.stringify(flow)};
+    const folder = FileStore.at(${JSON.stringify(directory)}).folder(${JSON.stringify(A)});
+    for (let i = 0; i < 300; i++) {
+      const n = i % 7;
+      const digest = String(n).repeat(40);
+      run(folder.publish(digest, [Buffer.alloc(n * 20_000, n)], folder.mark(), { isCurrent: () => true, async: false }));
+      const bytes = folder.read(digest, false);
+      if (bytes && !(bytes.length === n * 20_000 && bytes.every((byte) => byte === n))) throw new Error("torn");
+      if (${clears} && i % 10 === 0) run(folder.clear(false));
+      if (i % 25 === 0) for (const group of folder.list()) for (const listed of group) listed.read();
+      if (i % 9 === 0) folder.remove(digest);
+    }
+  `;
+  const children = [true, false, true].map((clears): ChildProcess => {
+    const args = ["--import=tsx", "--input-type=module", "-e", script(clears)];
+    return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+  });
+  const codes = await Promise.all(children.map((child) => new Promise((done) => child.on("exit", done))));
+  t.deepEqual(codes, [0, 0, 0]);
+  await run(folder.clear(true));
+  t.deepEqual(readdirSync(join(directory, "=_tmp")), []);
+  t.deepEqual(readdirSync(join(directory, "a/b")), []);
+});
+
+// ---- looking at all of it ----
+
+async function foldersOf(directory: string, path?: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const each of FileStore.at(directory).folders(path)) found.push(`${each.path} ${each.name}`);
+  return found;
+}
+
+test("looking makes nothing, wherever it looks", async (t) => {
+  const directory = newDirectory();
+  for (const dir of [directory, join(directory, "not/there")]) {
+    const store = FileStore.at(dir);
+    t.false(store.exists());
+    t.deepEqual(await foldersOf(dir), []);
+    t.deepEqual(await foldersOf(dir, "a/b"), []);
+    t.deepEqual(await store.prune({ maxEntries: 1 }), []);
+    for (const iterate of [store.folder(A).sizes(), store.folder(A).contents()]) t.deepEqual([...iterate], []);
+    await store.close();
+  }
+  t.deepEqual(readdirSync(directory), []);
+});
+
+test("a directory that holds something else is no store, and is left alone", async (t) => {
+  const directory = newDirectory();
+  mkdirSync(join(directory, "a/b/c"), { recursive: true });
+  writeFileSync(join(directory, "CACHEDIR.TAG"), "of another program");
+  const before = namesBelow(directory);
+  t.false(FileStore.at(directory).exists());
+  t.deepEqual(await FileStore.at(directory).prune({ maxEntries: 1 }), []);
+  t.deepEqual(namesBelow(directory), before);
+});
+
+for (const name of ["CACHEDIR.TAG", "=_tmp", "=_ledger"]) {
+  test(`${name} tells that a directory is a store`, async (t) => {
+    const { directory, folder } = prepare();
+    await put(folder, DIGEST, "x");
+    folder.retain({ maxEntries: 9 }, {});
+    for (const other of readdirSync(directory)) if (other !== name) rmSync(join(directory, other), { recursive: true });
+    t.true(FileStore.at(directory).exists());
+    rmSync(join(directory, name), { recursive: true });
+    t.false(FileStore.at(directory).exists());
+  });
+}
+
+test("paths that look alike, device names and versions are told from their folders", async (t) => {
+  const directory = newDirectory();
+  const versions = ["V", "v", "2.0/\u00fc", "x".repeat(150)];
+  const identities: Identity[] = [
+    ...["a", "A", "a/b", "a/3f", "a-b", "con", "NUL.txt", "x./y.", "_tmp", "Tmp"].map((path) => ({ path })),
+    ...versions.map((version) => ({ path: "v", version })),
+    { path: "v", version: "2", source: "ab".repeat(32) },
+  ];
+  for (const identity of identities) await put(FileStore.at(directory).folder(identity), DIGEST, "x");
+  const expected = identities.map((each) => `${each.path} ${folderNames(each).at(-1)}`);
+  t.deepEqual(await foldersOf(directory), expected.sort(byPath));
+});
+
+test("no link is followed, and what is not ours is passed over", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const outside = join(newDirectory(), "outside");
+  await put(FileStore.at(outside).folder(A), DIGEST, "outside");
+  symlinkSync(join(outside, "a"), join(directory, "z"));
+  symlinkSync(join(outside, "a/b/=1"), join(directory, "a/=1"));
+  symlinkSync(join(outside, "a/b"), join(directory, "a/link"));
+  for (const name of ["a/b/=2/3f", "a/b/=kept/3f", "Upper/=1/3f", "con/=1", "a b/=1/3f", "=_other/c/=1", "=1/3f"]) {
+    mkdirSync(join(directory, name), { recursive: true });
+  }
+  writeFileSync(join(directory, "a/b/=1=v2"), "");
+  t.deepEqual(await foldersOf(directory), ["a/b =1"]);
+  for (const path of ["z/b", "a/link", "a"]) t.deepEqual(await foldersOf(directory, path), []);
+  await FileStore.at(directory).prune({ maxAge: 1e9 });
+  t.deepEqual((await listOf(FileStore.at(outside).folder(A))).size, 1);
+});
+
+test("a store inside of another is none of its business", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "outer");
+  const inner = FileStore.at(join(directory, "data/cache"));
+  await put(inner.folder(A), DIGEST, "inner");
+  t.deepEqual(await foldersOf(directory), ["a/b =1"]);
+  t.deepEqual(await foldersOf(directory, "data/cache/a/b"), []);
+  t.is((await FileStore.at(directory).prune({ maxBytes: 1 })).length, 1);
+  t.is(await textOf(inner.folder(A), DIGEST), "inner");
+});
+
+test("a prune makes no ledger: where nobody noted uses there are none to keep", async (t) => {
+  const { directory, folder, entry } = prepare();
+  const [, old] = [await put(folder, DIGEST, "x"), await put(folder, digestOf(1), "old")];
+  t.true(old);
+  const tenDaysAgo = Date.now() / 1000 - 10 * 24 * 3600;
+  utimesSync(
+    join(directory, `a/b/=1/${digestOf(1).slice(0, 2)}/${digestOf(1).slice(2)}.entry`),
+    tenDaysAgo,
+    tenDaysAgo,
+  );
+  const store = FileStore.at(directory);
+  t.deepEqual(await store.prune({ maxAge: 5 * 24 * 3600 * 1000 }), [{ path: "a/b", limit: "maxAge", isUnused: true }]);
+  t.deepEqual(folder.prune({ maxAge: 5 * 24 * 3600 * 1000 }, {}), []);
+  t.false(existsSync(join(directory, "=_ledger")));
+  t.true(existsSync(entry));
+  t.deepEqual(await store.prune({ maxIdle: 5 * 24 * 3600 * 1000, maxEntries: 9 }), []);
+  t.deepEqual(await store.prune({ maxEntries: 0 }), [{ path: "a/b", limit: "maxEntries", isUnused: true }]);
+  t.false(existsSync(entry));
+  t.false(existsSync(join(directory, "=_ledger")));
+});
+
+test("who notes uses gets a ledger to note them in by a prune", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  folder.use(DIGEST);
+  t.deepEqual(folder.prune({ maxIdle: 60_000 }, {}), []);
+  t.true(existsSync(join(directory, "=_ledger")));
+  t.deepEqual(await FileStore.at(directory).prune({ maxEntries: 9 }), []);
+});
+
+test("after an eviction that failed limits are kept as before", async (t) => {
+  const { folder, entry } = prepare();
+  await put(folder, DIGEST, "x");
+  t.deepEqual(folder.retain({ maxEntries: 9 }, {}), []);
+  for (let n = 1; n < 6; n++) await put(folder, digestOf(n), "x");
+  rmSync(entry);
+  mkdirSync(entry);
+  t.throws(() => folder.retain({ maxEntries: 2 }, {}));
+  rmSync(entry, { recursive: true });
+  for (let n = 6; n < 9; n++) await put(folder, digestOf(n), "x");
+  folder.retain({ maxEntries: 2 }, {});
+  t.is((await listOf(folder)).size, 2);
+});
+
+test("what cannot be removed keeps no other entry, and counts on", async (t) => {
+  const { folder, entry } = prepare();
+  const digests = Array.from({ length: 5 }, (_, i) => digestOf(i));
+  for (const digest of [DIGEST, ...digests]) await put(folder, digest, "x");
+  t.deepEqual(folder.retain({ maxEntries: 9 }, {}), []);
+  rmSync(entry);
+  mkdirSync(entry);
+  const error = t.throws<NodeJS.ErrnoException>(() => folder.prune({ maxEntries: 2 }, {}));
+  t.true(["EISDIR", "EPERM"].includes(error.code!));
+  rmSync(entry, { recursive: true });
+  t.is((await listOf(folder)).size, 2);
+  await put(folder, digestOf(6), "x");
+  t.is(folder.retain({ maxEntries: 2 }, {}).length, 1);
+});
+
+test("a shard that became a link is not followed, by what the ledger says", async (t) => {
+  const { directory, folder, entry } = prepare();
+  await put(folder, DIGEST, "x");
+  t.deepEqual(folder.retain({ maxEntries: 9 }, {}), []);
+  const outside = newDirectory();
+  renameSync(join(directory, "a/b/=1/3f"), join(outside, "3f"));
+  symlinkSync(join(outside, "3f"), join(directory, "a/b/=1/3f"));
+  t.deepEqual(await FileStore.at(directory).prune({ maxAge: 1, maxIdle: 1 }), []);
+  rmSync(join(directory, "=_ledger"));
+  t.deepEqual(await FileStore.at(directory).prune({ maxAge: 1, maxIdle: 1 }), []);
+  t.true(existsSync(join(outside, "3f", FILE)));
+  t.true(existsSync(entry));
+});
+
+test("what has no business in a folder is told, and goes the way of what is cleared", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const outside = join(newDirectory(), "outside");
+  writeFileSync(outside, "outside");
+  const strange = ["3f/note.txt", "3f/dir", "3f/link", `3f/x_${"ab".repeat(10)}.entry`, `3f/${"0".repeat(38)}.entry`, "ff", "=kept/ab/note"]; // biome-ignore format: one line
+  for (const name of ["3f/dir/inner", `3f/${"0".repeat(38)}.entry`, "=kept/ab"]) mkdirSync(join(folder.location, name), { recursive: true }); // biome-ignore format: one line
+  symlinkSync(outside, join(folder.location, "3f/link"));
+  for (const name of ["3f/note.txt", strange[3]!, "ff", "=kept/ab/note", "note", "3f/dir/inner/x"]) writeFileSync(join(folder.location, name), ""); // biome-ignore format: one line
+  const found = [...folder.contents()].flat().filter(({ kind }) => kind === "strange");
+  t.deepEqual(found.map(({ location }) => location).sort(), strange.map((name) => join(folder.location, name)).sort());
+  for (const each of found) each.remove();
+  const left = ["3f", `3f/${FILE}`, "=kept", "=kept/ab", "note"];
+  t.deepEqual(namesBelow(folder.location), left);
+  t.deepEqual(readdirSync(join(directory, "=_tmp")), []);
+  t.is(readFileSync(outside, "utf8"), "outside");
+});
+
+test("a temporary file is strange only when its owner is gone", async (t) => {
+  const { directory, folder } = prepare();
+  await put(folder, DIGEST, "x");
+  const name = basename(FileStore.at(directory).temporary());
+  writeFileSync(join(folder.location, `3f/.permacache-${name}`), "");
+  writeFileSync(join(folder.location, `3f/.permacache-${name.replace(/-\d+-/, "-99999999-")}`), "");
+  const kinds = [...folder.contents()].flat().map(({ kind, location }) => `${kind} ${/-99999999-/.test(location)}`);
+  t.deepEqual(kinds.sort(), ["entry false", "strange true"]);
+});
+
+test("to look at a few entries of many takes a look at a few folders", async (t) => {
+  const { folder } = prepare();
+  for (let n = 0; n < 256; n += 8) await put(folder, digestOf(n), "x");
+  const groups = folder.list()[Symbol.iterator]();
+  t.is([...groups.next().value!].length, 1);
+  rmSync(folder.location, { recursive: true }); // what was not looked at yet is not known
+  t.is(groups.next().value, undefined);
+});
+
+/** Like the paths, then like the names of their folders. */
+function byPath(a: string, b: string): number {
+  const [[x = "", ...p], [y = "", ...q]] = [a.split(" "), b.split(" ")];
+  return x === y ? (p.join() < q.join() ? -1 : 1) : x < y ? -1 : 1;
+}
