@@ -8,7 +8,7 @@ import { modeFromEnvironment } from "./modes.js";
 import { bytesOf, checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
 import type { BatchPlan, Plan, Resolved } from "./plan.js";
 import { createBinder } from "./signature/bind.js";
-import { normalisedSource } from "./signature/normalise.js";
+import { normalisedSource } from "./sources/normalise.js";
 import { parallelParameters } from "./signature/parallel.js";
 import { readSignature, type Signature } from "./signature/parse.js";
 import type { Folder, Store } from "./stores/store.js";

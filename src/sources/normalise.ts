@@ -1,7 +1,7 @@
 import type { AnyNode, Expression, Literal, SequenceExpression, Statement } from "acorn";
-import { isCounter } from "./counters.js";
-import { propertyName } from "./defaults.js";
-import { parseSource } from "./source.js";
+import { isCounter } from "../signature/counters.js";
+import { propertyName } from "../signature/defaults.js";
+import { parseSource } from "../signature/source.js";
 
 type Tree = string | boolean | null | readonly Tree[] | { readonly [field: string]: Tree };
 

@@ -5,8 +5,8 @@ import { parse, type Token } from "acorn";
 import test from "ava";
 import { transformSync } from "esbuild";
 import ts from "typescript";
-import { normalisedSource } from "../../src/signature/normalise.js";
-import { evaluate } from "./evaluate.js";
+import { normalisedSource } from "../../src/sources/normalise.js";
+import { evaluate } from "../signature/evaluate.js";
 
 // CommonJS, and without types here.
 const { createInstrumenter } = createRequire(import.meta.url)("istanbul-lib-instrument");

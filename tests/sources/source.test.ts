@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from "ava";
-import { OptionError, SignatureError } from "../src/index.js";
-import { newCache, warningsOf } from "./place.js";
-import { evaluate } from "./signature/evaluate.js";
+import { OptionError, SignatureError } from "../../src/index.js";
+import { newCache, warningsOf } from "../place.js";
+import { evaluate } from "../signature/evaluate.js";
 
 /** Wraps sources under one path, each with `source: true`; `ran` counts computations. */
 function wrapping(t: ExecutionContext, options: object = {}) {
