@@ -14,7 +14,7 @@ export {
 } from "./errors.js";
 export { verbose } from "./events.js";
 export * from "./key/index.js";
-export { withMode } from "./modes.js";
+export { withMode } from "./call/modes.js";
 export { cacheOf } from "./permacache.js";
 export { kw } from "./signature/kw.js";
 export { tieredStore } from "./stores/tiered/tiered-store.js";

@@ -5,7 +5,7 @@ import type { Codec } from "./entry/codecs.js";
 import { compressionOf } from "./entry/compression.js";
 import { type Secret, SHORTEST_SECRET } from "./entry/seal.js";
 import { OptionError, type PermacacheError } from "./errors.js";
-import { MODES } from "./modes.js";
+import { MODES } from "./call/modes.js";
 import type { RetentionLimits } from "./stores/limits.js";
 import type { Store } from "./stores/store.js";
 import type { AbortSignalLike, EntryMeta, Limits, Mode, Progress } from "./types.js";

@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { createCache } from "permacache";
 import { decodeEntry, encodeEntry } from "../../src/entry/entry.js";
 import { folderNames } from "../../src/entry/identity.js";
-import { digestOf } from "../../src/keyed-call.js";
+import { digestOf } from "../../src/call/bind.js";
 import { result } from "./hits.js";
 import { type Figure, median, type Row } from "./measure.js";
 

@@ -8,8 +8,8 @@ import { StoreError } from "../errors.js";
 import { type Member, type OpenZip, openZip, refused } from "../cache/archive/zip.js";
 import { turn } from "../flow.js";
 import { type Identity, parseIdentity } from "../entry/identity.js";
-import { digestOf } from "../keyed-call.js";
-import { contentsOf, type Kept, type OutRecord, textOf } from "../out-files.js";
+import { digestOf } from "../call/bind.js";
+import { contentsOf, type Kept, type OutRecord, textOf } from "../call/out-files/out-files.js";
 import { FORMAT, LENGTH, MANIFEST, type Manifest, MEMBER, portableRecord, shown, sum, VERSION } from "./format.js";
 import type { Progress } from "./progress.js";
 

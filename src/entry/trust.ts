@@ -8,7 +8,7 @@ import {
 } from "./entry.js";
 import type { Seal } from "./seal.js";
 import { lessUmask } from "../files/permissions.js";
-import { NO_RECORD, type OutRecord, parseRecord, type Written } from "../out-files.js";
+import { NO_RECORD, type OutRecord, parseRecord, type Written } from "../call/out-files/out-files.js";
 
 /**
  * Which entries a cache believes. In a directory of the user's own: all that are whole. With a secret: those that are

@@ -1,0 +1,113 @@
+import { sha256 } from "#sha256";
+import { StoreError, UnkeyableValueError } from "../errors.js";
+import { type Asked, askedFor, NO_RECORD, type OutRecord } from "./out-files/out-files.js";
+import type { Plan } from "./plan.js";
+import { ReadableName } from "../entry/readable-name.js";
+import { type Bound, byName } from "../signature/bind.js";
+import type { Folder } from "../stores/store.js";
+
+/** A call that is bound and keyed; of a batch, the call for one element. */
+export interface Call {
+  readonly plan: Plan;
+  /** Canonical JSON. */
+  readonly key: string;
+  readonly digest: string;
+  readonly readable: ReadableName;
+  readonly folder: Folder;
+  /** The out files that it asks for. */
+  readonly out: readonly Asked[];
+  /** Among the distinct elements of a batch; 0 for a call of its own. */
+  readonly position: number;
+  /** It holds them: nobody else of this process writes to them. Always true without out files. */
+  holds: boolean;
+  /** What the entry says of out files, where there was one that could not be served. */
+  record: OutRecord;
+  /** Other code ran since the key was taken. */
+  waited: boolean;
+  /** The store was looked at, and no other computation was waited for since. */
+  isLookedUp: boolean;
+  /** When the function was about to start, the arguments still had this key. */
+  isSame: boolean;
+  /** Why there was no hit, for those who listen. */
+  missed: string;
+  /** The checksum of an entry that was looked at and does not serve: it need not be judged twice. */
+  rejected: number | undefined;
+}
+
+/** A call with what the function is to be given. */
+export interface BoundCall {
+  readonly call: Call;
+  readonly self: unknown;
+  /** As they were passed. */
+  readonly args: readonly unknown[];
+  readonly bound: Bound;
+}
+
+/** Binds the call as the language would, and makes its key. */
+export function begin(plan: Plan, self: unknown, args: readonly unknown[], dir: string | undefined): BoundCall {
+  const bound = plan.binder.bind(args);
+  const key = keyed(plan, () => plan.callKey.of(bound.values, self));
+  const folder = plan.folder(dir ?? directoryOf(plan, bound.values));
+  const out = plan.outParameters.length === 0 ? NONE : askedFor(plan.subject, plan.outParameters, bound.values);
+  return { call: callFor(plan, key, folder, 0, out), self, args, bound };
+}
+
+/** The call for a key: of a whole call, or of one element of a batch. */
+export function callFor(plan: Plan, key: string, folder: Folder, position: number, out = NONE): Call {
+  const digest = digestOf(key);
+  return {
+    plan,
+    key,
+    digest,
+    readable: new ReadableName(plan.path, key, digest, plan.settings().naming === "readable"),
+    folder,
+    position,
+    out,
+    holds: out.length === 0,
+    record: NO_RECORD,
+    waited: false,
+    isLookedUp: false,
+    isSame: true,
+    missed: "refresh",
+    rejected: undefined,
+  };
+}
+
+/** @throws UnkeyableValueError, which says of which function */
+export function keyed<T>({ subject }: Plan, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof UnkeyableValueError)) throw error;
+    throw new UnkeyableValueError(
+      `${subject}: ${error.message}`,
+      error.cause === undefined ? {} : { cause: error.cause },
+    );
+  }
+}
+
+const NONE: readonly Asked[] = [];
+
+/** 160 bits: names stay short, and an entry holds its key in full. */
+export function digestOf(key: string): string {
+  let digest = digests.get(key);
+  if (digest === undefined) {
+    digest = sha256(key).slice(0, 40);
+    if (digests.size === MOST) digests.clear();
+    if (key.length <= LONGEST) digests.set(key, digest);
+  }
+  return digest;
+}
+
+/** Of short keys that came lately. To compute it would be a fifth of a hit in memory. */
+const digests = new Map<string, string>();
+const MOST = 1_000;
+const LONGEST = 200;
+
+/** A function that gives something falsy means the directory of the cache. */
+export function directoryOf({ dir, binder, subject }: Plan, values: readonly unknown[]): string | undefined {
+  if (typeof dir !== "function") return dir;
+  const given = dir(byName(binder.names, values)) || undefined;
+  if (given === undefined || typeof given === "string") return given;
+  throw new StoreError(`${subject}: the option "dir" gave ${typeof given} instead of the path of a directory.`);
+}

@@ -1,0 +1,185 @@
+import { decodeValue } from "../entry/codecs.js";
+import { checksumOf, decodeEntry, type EntryBytes } from "../entry/entry.js";
+import { OptionError } from "../errors.js";
+import { type Flow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import type { Call } from "./bind.js";
+import type { Scope } from "./modes.js";
+import { keptFileOf, serveOutFiles } from "./out-files/out-file-calls.js";
+import { bytesKept, NO_RECORD, type OutRecord, sourcesOf } from "./out-files/out-files.js";
+import { hit, metaOf, type Outcome } from "./outcome.js";
+import type { Plan } from "./plan.js";
+import { isExpired } from "../stores/limits.js";
+import { type Flight, runningOf } from "./single-flight.js";
+import type { Folder } from "../stores/store.js";
+import { reportEntry, reportStorage } from "./trouble.js";
+import { isTrusted, recordIn } from "../entry/trust.js";
+import type { Mode } from "../types.js";
+
+/** An outcome from the store, with what the entry says of out files. */
+export interface Found extends Outcome {
+  readonly record: OutRecord;
+}
+
+/** The mode of a call, and the scope it comes from, where it does. */
+export interface Terms {
+  readonly mode: Mode;
+  readonly scope: Scope | undefined;
+}
+
+export function writesIn({ mode }: Terms): boolean {
+  return mode === "read-write" || mode === "refresh";
+}
+
+/**
+ * Serves a call from the store, if it may be and can be: an undamaged entry that holds, out files in their places.
+ */
+export function consult(call: Call, terms: Terms): MaybeFlow<Outcome | undefined> {
+  call.isLookedUp = true;
+  if (terms.mode === "refresh" && !isRefreshed(call, terms.scope)) return undefined;
+  const looked = lookUp(call);
+  if (looked instanceof Promise || call.out.length > 0) return consultOn(call, terms, looked);
+  return looked && serve(call, terms, looked);
+}
+
+function* consultOn(call: Call, terms: Terms, looked: ReturnType<typeof lookUp>): Flow<Outcome | undefined> {
+  const entry = yield* wait(looked);
+  const served = entry && call.out.length > 0 ? yield* serveOutFiles(call, entry, writesIn(terms)) : entry;
+  return served && serve(call, terms, served);
+}
+
+function serve(call: Call, terms: Terms, served: Outcome): Outcome {
+  if (call.plan.settings().limits?.needUse && writesIn(terms)) noteUse(call);
+  return hit(call.plan, served);
+}
+
+/** Where that cannot be noted, it was a hit all the same. */
+function noteUse({ plan, folder, digest, readable }: Call): void {
+  try {
+    folder.use(digest, readable);
+  } catch (error) {
+    reportStorage(plan, folder, "written", error);
+  }
+}
+
+/** In a refresh scope an entry is old until a computation of that scope has landed. */
+function isRefreshed({ folder, digest }: Call, scope: Scope | undefined): boolean {
+  return isBegunIn(scope, folder, digest) && !runningOf(folder, digest)?.find((flight) => flight.scope === scope);
+}
+
+/** Whether a refresh scope has computed a key, or is computing it. */
+function isBegunIn(scope: Scope | undefined, folder: Folder, digest: string): boolean {
+  return scope !== undefined && scope.refreshed.size > 0 && scope.refreshed.has(refreshId(folder, digest));
+}
+
+export function refreshId(folder: Folder, digest: string): string {
+  return `${folder.location} ${digest}`;
+}
+
+/** A running computation that the call may wait for instead of computing. A refresh waits for none begun before it. */
+export function runningFor<T>({ folder, digest }: Call, terms: Terms): Flight<T> | undefined {
+  const running = runningOf<T>(folder, digest);
+  if (!running) return undefined;
+  const { mode, scope } = terms;
+  if (mode === "refresh" && !isBegunIn(scope, folder, digest)) return undefined;
+  return (
+    (mode === "refresh" ? running.find((flight) => flight.scope === scope) : undefined) ??
+    running.find(({ stores }) => stores || !writesIn(terms))
+  );
+}
+
+/**
+ * The entry of a call, if it is there, undamaged, of this very key, and still holds. No flow but a plain function: nearly
+ * always the answer is there at once, and every hit comes by.
+ */
+function lookUp(call: Call): Found | undefined | Promise<Found | undefined> {
+  const { plan, folder, digest, readable } = call;
+  const failed = (error: unknown) => {
+    call.missed = "absent";
+    reportStorage(plan, folder, "read", error);
+    return undefined;
+  };
+  let bytes: ReturnType<NonNullable<Folder["readPieces"]>>;
+  try {
+    bytes = folder.readPieces
+      ? folder.readPieces(digest, plan.async, readable)
+      : folder.read(digest, plan.async, readable);
+  } catch (error) {
+    return failed(error);
+  }
+  if (!(bytes instanceof Promise)) return judge(call, bytes);
+  call.waited = true;
+  return bytes.catch(failed).then((read) => judge(call, read));
+}
+
+function judge(call: Call, bytes: EntryBytes | undefined): Found | undefined {
+  const checksum = bytes && checksumOf(bytes);
+  if (checksum !== undefined && checksum === call.rejected) return undefined;
+  call.missed = bytes ? "damaged" : "absent";
+  const found = bytes && decode(call, bytes);
+  if (found && isValid(call, found)) return found;
+  call.rejected = checksum;
+  return undefined;
+}
+
+function isValid(call: Call, found: Found): boolean {
+  const { validate } = call.plan;
+  if (!validate) return true;
+  const holds = validate(found.value, metaOf(found));
+  assertSync(call.plan, "validate", holds);
+  if (!holds) call.missed = "invalid";
+  return holds;
+}
+
+function decode(call: Call, bytes: EntryBytes): Found | undefined {
+  const { plan, key } = call;
+  const entry = decodeEntry(bytes);
+  if (entry?.key !== key || entry.identity !== plan.identity) return undefined;
+  const { trust } = plan;
+  if (!isTrusted(bytes, entry, trust)) {
+    call.missed = "unsigned";
+    return undefined;
+  }
+  if (isPast(call, entry.createdAt)) {
+    call.missed = "expired";
+    return undefined;
+  }
+  const { async, createdAt, duration, source } = entry;
+  try {
+    const value = decodeValue(entry, entry.payload, plan.settings().codec);
+    const record = entry.record === "" ? NO_RECORD : recordIn(entry, trust);
+    const size = record === NO_RECORD ? entry.bytes : entry.bytes + bytesKept(record);
+    // Name by name: to spread the entry would cost a fifth of a hit.
+    return { value, hit: true, key, async, createdAt, duration, source, bytes: size, record };
+  } catch (error) {
+    reportEntry(plan, error);
+    return undefined;
+  }
+}
+
+function isPast({ plan, folder, digest, readable }: Call, createdAt: number): boolean {
+  const { limits } = plan.settings();
+  if (!limits) return false;
+  const now = Date.now();
+  if (!isExpired({ createdAt, usedAt: createdAt }, limits.own, now)) return false;
+  // Only now is it worth to ask when it was used.
+  let usedAt: number | undefined;
+  try {
+    usedAt = folder.usedAt(digest, readable);
+  } catch (error) {
+    reportStorage(plan, folder, "read", error);
+  }
+  return isExpired({ createdAt, usedAt: Math.max(createdAt, usedAt ?? 0) }, limits.own, now);
+}
+
+/** A promise is truthy, whatever it resolves to. */
+export function assertSync({ subject }: Plan, option: string, given: unknown): void {
+  if (isThenable(given))
+    throw new OptionError(`${subject}: the option "${option}" gave a promise. It must decide at once: true or false.`);
+}
+
+/** The entry of a call that would be served. Changes nothing. */
+export function* find(call: Call): Flow<Outcome | undefined> {
+  const found = yield* wait(lookUp(call));
+  if (!found || call.out.length === 0) return found;
+  return (yield* sourcesOf(found.record, call.out, keptFileOf(call), call.plan.async)) && found;
+}

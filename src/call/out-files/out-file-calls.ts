@@ -1,0 +1,149 @@
+import { context } from "../context.js";
+import { encodeEntry } from "../../entry/entry.js";
+import { type Flow, run, wait } from "../../flow.js";
+import type { Call } from "../bind.js";
+import { type LockTerms, lockPaths } from "../locks.js";
+import {
+  type Asked,
+  type KeptFile,
+  keep,
+  merged,
+  type OutRecord,
+  recordOf,
+  type Served,
+  serve,
+  textOf,
+} from "./out-files.js";
+import type { Outcome } from "../outcome.js";
+import type { Plan } from "../plan.js";
+import { Flight } from "../single-flight.js";
+import { reportOutFile, reportStorage, warnOnce } from "../trouble.js";
+import { decodeTrusted, recordIn } from "../../entry/trust.js";
+
+/** What a call does about its out files: holds them, has them served, records them. */
+
+/**
+ * A flow of the call while its out files are held: from before they are looked at until what was written is recorded, no
+ * other call writes to them, of this process or of another one on the same store. The call waits for those that hold one;
+ * where that could never end (a call inside theirs), or not in time, it goes on without, and stores nothing.
+ * @param writes whether the mode of the call lets it change the store
+ */
+export function* holding<T>(call: Call, terms: LockTerms, writes: boolean, flow: () => Flow<T>): Flow<T> {
+  const { plan, out } = call;
+  for (let holder = holderOf(out); holder; holder = holderOf(out)) {
+    // A sync function cannot wait for others of its thread. One that is still at it gives promises, without saying so.
+    const released = plan.async || holder.plan === plan ? holder.hold.join() : undefined;
+    if (!released) break;
+    call.waited = true;
+    plan.stats.waited++;
+    yield* wait(released);
+  }
+  const hold = new Flight<void>(undefined, false);
+  hold.canBeJoined = true;
+  call.holds = !holderOf(out);
+  const holder = { hold, plan };
+  if (call.holds) for (const { path } of out) holders.set(path, holder);
+  try {
+    const around = { scope: context.getStore()?.scope, flight: hold };
+    return yield* wait(
+      context.run(around, () => run(call.holds ? lockedToo(call, terms, hold, writes, flow) : flow())),
+    );
+  } finally {
+    for (const { path } of out) if (holders.get(path) === holder) holders.delete(path);
+    hold.land();
+  }
+}
+
+function* lockedToo<T>(
+  call: Call,
+  terms: LockTerms,
+  hold: Flight<void>,
+  writes: boolean,
+  flow: () => Flow<T>,
+): Flow<T> {
+  const release = yield* lockPaths(call, terms, hold, writes);
+  call.holds = release !== undefined;
+  try {
+    return yield* flow();
+  } finally {
+    release?.();
+  }
+}
+
+interface Holder {
+  readonly plan: Plan;
+  readonly hold: Flight<void>;
+}
+
+/** Who of this process writes to a path, or looks at what it wrote. */
+const holders = new Map<string, Holder>();
+
+function holderOf(out: readonly Asked[]): Holder | undefined {
+  for (const { path } of out) if (holders.has(path)) return holders.get(path);
+  return undefined;
+}
+
+export function keptFileOf({ folder, digest }: Call): KeptFile {
+  return (sha256) => folder.keptFile(digest, sha256);
+}
+
+/** Puts the out files in their places; `undefined` where one is nowhere any more, and the function has to run. */
+export function* serveOutFiles<F extends Outcome & { readonly record: OutRecord }>(
+  call: Call,
+  found: F,
+  writes: boolean,
+): Flow<Outcome | undefined> {
+  call.record = found.record;
+  let served: Served | undefined;
+  try {
+    served = yield* serve(found.record, call.out, keptFileOf(call), call.plan.async);
+  } catch (error) {
+    reportOutFile(call.plan, error);
+  }
+  if (!served) {
+    call.missed = "out files";
+    return undefined;
+  }
+  if (writes && served.record) yield* updateRecord(call, found, served.record);
+  return { ...found, outFiles: served.from };
+}
+
+/** Writes what was learnt about out files into the entry, unless that is a newer one by now. */
+function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): Flow<void> {
+  const { plan, folder, digest } = call;
+  const { trust } = plan;
+  try {
+    const mark = yield* wait(folder.mark());
+    folder.forget?.(digest);
+    const bytes = yield* wait(folder.read(digest, false, call.readable));
+    const now = bytes && decodeTrusted(bytes, trust);
+    if (now?.key !== call.key || now.identity !== plan.identity || now.createdAt !== createdAt) return;
+    // What another process has learnt meanwhile is kept, behind ours.
+    const text = textOf(merged(record, recordIn(now, trust)));
+    if (text === now.record) return;
+    const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] }, trust.seal);
+    yield* folder.publish(digest, parts, mark, {
+      isCurrent: () => true,
+      async: plan.async,
+      isDurable: plan.settings().durability === "file",
+      readable: call.readable,
+    });
+  } catch (error) {
+    reportStorage(plan, folder, "written", error);
+  }
+}
+
+/** `undefined` where another program writes to one of them at the same time. */
+export function* recordOutFiles(call: Call, canWait: boolean): Flow<OutRecord | undefined> {
+  const { plan, folder, digest, out } = call;
+  const record = yield* recordOf(out, call.record, canWait);
+  if (!record) {
+    warnOnce(
+      plan.warned,
+      "contested",
+      `${plan.subject}: another program wrote to an out file while it was recorded. The result is returned and not stored.`,
+    );
+    return undefined;
+  }
+  return plan.keepOutFiles ? yield* keep(record, out, (file) => folder.keep(digest, file, canWait)) : record;
+}

@@ -1,0 +1,75 @@
+import type { CallKey } from "./key.js";
+import type { Codec } from "../entry/codecs.js";
+import type { Compression } from "../entry/compression.js";
+import type { PermacacheError } from "../errors.js";
+import type { FunctionSettings } from "../options.js";
+import type { OutParameter } from "./out-files/out-files.js";
+import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
+import type { Binder } from "../signature/bind.js";
+import type { ParallelParameter } from "../signature/parallel.js";
+import type { Folder } from "../stores/store.js";
+import type { Trust } from "../entry/trust.js";
+import type { EntryMeta, Mode, Progress, Stats } from "../types.js";
+
+/** What is known of a wrapped function once and for all calls. */
+export interface Plan {
+  readonly fn: Function;
+  readonly path: string;
+  readonly version: string | undefined;
+  /** For messages: `permacache "a/b"`. */
+  readonly subject: string;
+  /** See `identityText`. */
+  readonly identity: string;
+  /** SHA-256 of its source, `""` where that is out of reach. */
+  readonly source: string;
+  /** It returns promises, and so do its methods. */
+  readonly async: boolean;
+  /** Its key needs a receiver. */
+  readonly keysThis: boolean;
+  readonly binder: Binder;
+  readonly callKey: CallKey;
+  /** The parameters that are out files. */
+  readonly outParameters: readonly OutParameter[];
+  readonly keepOutFiles: boolean;
+  /** `undefined`: a call is one entry. */
+  readonly batch: BatchPlan | undefined;
+  /** Options of the function. */
+  readonly shouldStore: ((value: any) => boolean) | undefined;
+  readonly validate: ((value: any, meta: EntryMeta) => boolean) | undefined;
+  readonly dir: FunctionSettings["dir"];
+  /** Known at the first call. */
+  settings(): Resolved;
+  /** Of its cache. */
+  readonly trust: Trust;
+  /** Its entries in a directory, by default in that of its cache. */
+  folder(dir: string | undefined): Folder;
+  readonly stats: Stats;
+  /** Entries that went, one after the other, without having been used. */
+  evictedUnused: number;
+  /** The kinds of warning that were given: one each. */
+  readonly warned: Set<string>;
+}
+
+/** How a call becomes an entry for each element. */
+export interface BatchPlan {
+  readonly parameters: readonly ParallelParameter[];
+  readonly chunkSize: number;
+  readonly concurrency: number;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/** The settings of a function, its cache and the environment. */
+export interface Resolved {
+  readonly mode: Mode;
+  readonly codec: "auto" | "json" | Codec;
+  readonly compress: false | Compression;
+  readonly naming: "hash" | "readable";
+  readonly onError: "warn" | "throw" | ((error: PermacacheError) => void);
+  /** Milliseconds. */
+  readonly maxWait: number;
+  readonly durability: "none" | "file";
+  /** Of an encoded entry. */
+  readonly maxValueBytes: number;
+  /** `undefined`: none, and nothing is done for them. */
+  readonly limits: { readonly own: RetentionLimits; readonly whole: SizeLimits; readonly needUse: boolean } | undefined;
+}
