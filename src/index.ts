@@ -15,7 +15,7 @@ export {
 export { verbose } from "./events.js";
 export * from "./key/index.js";
 export { withMode } from "./call/modes.js";
-export { cacheOf } from "./permacache.js";
+export { cacheOf } from "./wrap/permacache.js";
 export { kw } from "./signature/kw.js";
 export { tieredStore } from "./stores/tiered/tiered-store.js";
 export type {

@@ -4,7 +4,7 @@ import { type Flow, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js"
 import { type BoundCall, begin, type Call, keyed } from "./bind.js";
 import { consult, type Terms, writesIn } from "./look-up.js";
 import { scopeOf } from "./modes.js";
-import { type CallSettings, waitOf } from "../options.js";
+import { type CallSettings, waitOf } from "../wrap/options.js";
 import { holding } from "./out-files/out-file-calls.js";
 import { miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";

@@ -2,7 +2,7 @@ import type { CallKey } from "./key.js";
 import type { Codec } from "../entry/codecs.js";
 import type { Compression } from "../entry/compression.js";
 import type { PermacacheError } from "../errors.js";
-import type { FunctionSettings } from "../options.js";
+import type { FunctionSettings } from "../wrap/options.js";
 import type { OutParameter } from "./out-files/out-files.js";
 import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
 import type { Binder } from "../signature/bind.js";

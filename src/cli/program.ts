@@ -4,7 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { fileNameOf } from "../archive.js";
 import { OptionError, PathError } from "../errors.js";
 import { assertPath, folderNames } from "../entry/identity.js";
-import { checkLimits } from "../options.js";
+import { checkLimits } from "../wrap/options.js";
 import type { Limits } from "../types.js";
 import { Output } from "./output.js";
 import { assertHasPath, assertIsCache, type Place, placeAt, summariesOf, totalsOf } from "./place.js";

@@ -5,7 +5,7 @@ import { BatchError } from "../../errors.js";
 import { type Flow, isFlow, turn, wait } from "../../flow.js";
 import { type Call, callFor, directoryOf, keyed } from "../bind.js";
 import { consult } from "../look-up.js";
-import type { CallSettings } from "../../options.js";
+import type { CallSettings } from "../../wrap/options.js";
 import type { Outcome } from "../outcome.js";
 import type { BatchPlan, Plan } from "../plan.js";
 import { type Sequence, sequenceOf } from "./sequence.js";

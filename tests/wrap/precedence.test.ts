@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import test from "ava";
-import { CacheMissError, createCache, type Mode, withMode } from "../src/index.js";
-import { newDirectory } from "./place.js";
+import { CacheMissError, createCache, type Mode, withMode } from "../../src/index.js";
+import { newDirectory } from "../place.js";
 
 const MODES: readonly Mode[] = ["read-write", "read-only", "refresh", "bypass", "only-if-cached"];
 /** From the narrowest to the widest. */

@@ -1,6 +1,6 @@
 import test from "ava";
-import { createCache, defaultCache, OptionError, permacache } from "../src/index.js";
-import { newCache } from "./place.js";
+import { createCache, defaultCache, OptionError, permacache } from "../../src/index.js";
+import { newCache } from "../place.js";
 
 const anything = (x: unknown) => x;
 

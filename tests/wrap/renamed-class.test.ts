@@ -2,11 +2,11 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
-import { exportTo, importFrom } from "../src/archive.js";
-import { createCache, defineType } from "../src/index.js";
-import { FileStore } from "../src/stores/file/file-store.js";
-import { differenceOf } from "./entry/faithful.js";
-import { newDirectory } from "./place.js";
+import { exportTo, importFrom } from "../../src/archive.js";
+import { createCache, defineType } from "../../src/index.js";
+import { FileStore } from "../../src/stores/file/file-store.js";
+import { differenceOf } from "../entry/faithful.js";
+import { newDirectory } from "../place.js";
 
 /** The class as it is called now; older programs called it Point, and before that Pair. */
 class Vector {

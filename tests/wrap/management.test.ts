@@ -1,6 +1,6 @@
 import test from "ava";
-import { OptionError, StoreError } from "../src/index.js";
-import { failureOf, newCache } from "./place.js";
+import { OptionError, StoreError } from "../../src/index.js";
+import { failureOf, newCache } from "../place.js";
 
 /** Every method on a sync and on an async function: what is awaited is the same. */
 function both(t: any): any[] {
