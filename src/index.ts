@@ -1,4 +1,4 @@
-export { createCache, defaultCache, fileStore, permacache, tempCache } from "./cache.js";
+export { createCache, defaultCache, fileStore, permacache, tempCache } from "./cache/cache.js";
 export type { Codec } from "./entry/codecs.js";
 export {
   BatchError,

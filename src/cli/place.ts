@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { createCache, defaultCache } from "../cache.js";
+import { createCache, defaultCache } from "../cache/cache.js";
 import { StoreError } from "../errors.js";
 import { assertPath, folderNames, isEntriesFolder } from "../entry/identity.js";
 import type { Cache, PathSummary } from "../types.js";

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
-import { exportTo, importFrom } from "../../src/archive.js";
+import { exportTo, importFrom } from "../../src/cache/archive/archive.js";
 import { createCache, defineType } from "../../src/index.js";
 import { FileStore } from "../../src/stores/file/file-store.js";
 import { differenceOf } from "../entry/faithful.js";

@@ -12,8 +12,8 @@ import {
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { OptionError, PathError, tempCache } from "../src/index.js";
-import { filesIn, newDirectory } from "./place.js";
+import { OptionError, PathError, tempCache } from "../../src/index.js";
+import { filesIn, newDirectory } from "../place.js";
 
 const uid = process.getuid?.();
 const posix = uid === undefined ? test.skip : test;
@@ -100,7 +100,7 @@ for (const name of [
   "",
   ".",
   "..",
-  "../x",
+  "../../x",
   "a/../b",
   "a//b",
   "a/",

@@ -1,16 +1,16 @@
 import { deserialize } from "node:v8";
-import { decompressed, partsOf, textOf } from "./entry/codecs.js";
-import { type DecodedEntry, decodeEntry, isSealed } from "./entry/entry.js";
-import { transcodeTree } from "./entry/transcode.js";
-import { PermacacheError } from "./errors.js";
-import { codeOf } from "./files/io.js";
-import { turn } from "./flow.js";
-import { type Identity, parseIdentity } from "./entry/identity.js";
-import { digestOf } from "./call/bind.js";
-import { parseRecord } from "./call/out-files/out-files.js";
-import type { Content, Folder, Listed, Store } from "./stores/store.js";
-import type { Trust } from "./entry/trust.js";
-import type { Verified, WorkProgress } from "./types.js";
+import { decompressed, partsOf, textOf } from "../entry/codecs.js";
+import { type DecodedEntry, decodeEntry, isSealed } from "../entry/entry.js";
+import { transcodeTree } from "../entry/transcode.js";
+import { PermacacheError } from "../errors.js";
+import { codeOf } from "../files/io.js";
+import { turn } from "../flow.js";
+import { type Identity, parseIdentity } from "../entry/identity.js";
+import { digestOf } from "../call/bind.js";
+import { parseRecord } from "../call/out-files/out-files.js";
+import type { Content, Folder, Listed, Store } from "../stores/store.js";
+import type { Trust } from "../entry/trust.js";
+import type { Verified, WorkProgress } from "../types.js";
 
 /**
  * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place; in a cache

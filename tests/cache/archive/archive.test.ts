@@ -4,13 +4,13 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writ
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
-import { exportTo, importFrom } from "../src/archive.js";
-import { decodeEntry, encodeEntry } from "../src/entry/entry.js";
-import { createCache, defineType } from "../src/index.js";
-import { FileStore } from "../src/stores/file/file-store.js";
-import type { CacheOptions, WorkProgress } from "../src/types.js";
-import { differenceOf } from "./entry/faithful.js";
-import { failureOf, filesIn, newDirectory } from "./place.js";
+import { exportTo, importFrom } from "../../../src/cache/archive/archive.js";
+import { decodeEntry, encodeEntry } from "../../../src/entry/entry.js";
+import { createCache, defineType } from "../../../src/index.js";
+import { FileStore } from "../../../src/stores/file/file-store.js";
+import type { CacheOptions, WorkProgress } from "../../../src/types.js";
+import { differenceOf } from "../../entry/faithful.js";
+import { failureOf, filesIn, newDirectory } from "../../place.js";
 
 const run = promisify(execFile);
 
@@ -591,7 +591,7 @@ test("a directory that may not be written keeps the archive that is there", asyn
 
 test("a path that is none is a PathError", async (t) => {
   const { store, archive } = newPlace(t);
-  for (const path of ["", "../x", "a//b"]) {
+  for (const path of ["", "../../../x", "a//b"]) {
     t.is((await failureOf(() => exportTo(store, path, archive))).name, "PathError");
     t.is((await failureOf(() => importFrom(store, path, archive))).name, "PathError");
   }

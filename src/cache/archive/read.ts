@@ -1,15 +1,15 @@
 import { constants as buffers } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Payload } from "../entry/codecs.js";
-import type { Compression } from "../entry/compression.js";
-import { type DecodedEntry, decodeEntry } from "../entry/entry.js";
-import { local } from "../entry/transcode.js";
-import { StoreError } from "../errors.js";
-import { type Member, type OpenZip, openZip, refused } from "../cache/archive/zip.js";
-import { turn } from "../flow.js";
-import { type Identity, parseIdentity } from "../entry/identity.js";
-import { digestOf } from "../call/bind.js";
-import { contentsOf, type Kept, type OutRecord, textOf } from "../call/out-files/out-files.js";
+import type { Payload } from "../../entry/codecs.js";
+import type { Compression } from "../../entry/compression.js";
+import { type DecodedEntry, decodeEntry } from "../../entry/entry.js";
+import { local } from "../../entry/transcode.js";
+import { StoreError } from "../../errors.js";
+import { type Member, type OpenZip, openZip, refused } from "./zip.js";
+import { turn } from "../../flow.js";
+import { type Identity, parseIdentity } from "../../entry/identity.js";
+import { digestOf } from "../../call/bind.js";
+import { contentsOf, type Kept, type OutRecord, textOf } from "../../call/out-files/out-files.js";
 import { FORMAT, LENGTH, MANIFEST, type Manifest, MEMBER, portableRecord, shown, sum, VERSION } from "./format.js";
 import type { Progress } from "./progress.js";
 
