@@ -1,4 +1,5 @@
 export { createCache, defaultCache, fileStore, permacache, tempCache } from "./cache/cache.js";
+export { withMode } from "./call/modes.js";
 export type { Codec } from "./entry/codecs.js";
 export {
   BatchError,
@@ -14,8 +15,6 @@ export {
 } from "./errors.js";
 export { verbose } from "./events.js";
 export * from "./key/index.js";
-export { withMode } from "./call/modes.js";
-export { cacheOf } from "./wrap/permacache.js";
 export { kw } from "./signature/kw.js";
 export { tieredStore } from "./stores/tiered/tiered-store.js";
 export type {
@@ -54,3 +53,4 @@ export type {
   Verified,
   WorkProgress,
 } from "./types.js";
+export { cacheOf } from "./wrap/permacache.js";

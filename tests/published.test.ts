@@ -6,7 +6,7 @@ import test from "ava";
 /** What the build made, in a process of its own. @returns what it printed */
 function run(program: string): string {
   const dist = pathToFileURL("dist").href;
-  const imports = { index: `${dist}/index.js`, key: `${dist}/key/index.js`, lmdb: `${dist}/stores/lmdb-store.js` };
+  const imports = { index: `${dist}/index.js`, key: `${dist}/key/index.js`, lmdb: `${dist}/stores/lmdb/lmdb-store.js` };
   const source = program.replaceAll(/"(index|key|lmdb)"/g, (_, name: keyof typeof imports) => `"${imports[name]}"`);
   return execFileSync(process.execPath, ["--input-type=module", "--eval", source], { encoding: "utf8" });
 }

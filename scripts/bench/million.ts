@@ -15,9 +15,9 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createCache } from "permacache";
+import { digestOf } from "../../src/call/bind.js";
 import { decodeEntry, encodeEntry } from "../../src/entry/entry.js";
 import { folderNames } from "../../src/entry/identity.js";
-import { digestOf } from "../../src/call/bind.js";
 import { result } from "./hits.js";
 import { type Figure, median, type Row } from "./measure.js";
 

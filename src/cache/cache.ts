@@ -1,13 +1,13 @@
 import { lstatSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { OptionError, StoreError } from "../errors.js";
-import { Home, storeIn } from "../wrap/cache-state.js";
 import { assertPath } from "../entry/identity.js";
-import { inventoryOf } from "./inventory.js";
+import { OptionError, StoreError } from "../errors.js";
+import type { AnyAsyncFunction, AsyncStore, Cache, CacheOptions, DefaultCache, SyncStore } from "../types.js";
+import { Home, storeIn } from "../wrap/cache-state.js";
 import { type CacheSettings, checkOptions } from "../wrap/options.js";
 import { createCall, createPermacache } from "../wrap/permacache.js";
-import type { AnyAsyncFunction, AsyncStore, Cache, CacheOptions, DefaultCache, SyncStore } from "../types.js";
+import { inventoryOf } from "./inventory.js";
 
 /**
  * A cache of its own: a directory, or a `store`, and defaults for the functions that its `permacache` wraps.

@@ -1,15 +1,15 @@
 import { deserialize } from "node:v8";
+import { digestOf } from "../call/bind.js";
+import { parseRecord } from "../call/out-files/out-files.js";
 import { decompressed, partsOf, textOf } from "../entry/codecs.js";
 import { type DecodedEntry, decodeEntry, isSealed } from "../entry/entry.js";
+import { type Identity, parseIdentity } from "../entry/identity.js";
 import { transcodeTree } from "../entry/transcode.js";
+import type { Trust } from "../entry/trust.js";
 import { PermacacheError } from "../errors.js";
 import { codeOf } from "../files/io.js";
 import { turn } from "../flow.js";
-import { type Identity, parseIdentity } from "../entry/identity.js";
-import { digestOf } from "../call/bind.js";
-import { parseRecord } from "../call/out-files/out-files.js";
 import type { Content, Folder, Listed, Store } from "../stores/store.js";
-import type { Trust } from "../entry/trust.js";
 import type { Verified, WorkProgress } from "../types.js";
 
 /**

@@ -1,10 +1,10 @@
-import { type Job, obtain } from "./compute.js";
 import { CacheMissError } from "../errors.js";
 import { type Flow, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import { type CallSettings, waitOf } from "../wrap/options.js";
 import { type BoundCall, begin, type Call, keyed } from "./bind.js";
+import { type Job, obtain } from "./compute.js";
 import { consult, type Terms, writesIn } from "./look-up.js";
 import { scopeOf } from "./modes.js";
-import { type CallSettings, waitOf } from "../wrap/options.js";
 import { holding } from "./out-files/out-file-calls.js";
 import { miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";

@@ -1,8 +1,10 @@
-import { type ChunkOptions, inChunks, throwIfAborted } from "./batch/chunks.js";
-import { context } from "./context.js";
 import { decodeValue, type Payload } from "../entry/codecs.js";
 import { type Flow, isFlow, isThenable, wait } from "../flow.js";
+import type { Folder, Mark } from "../stores/store.js";
+import type { AbortSignalLike } from "../types.js";
+import { type ChunkOptions, inChunks, throwIfAborted } from "./batch/chunks.js";
 import type { Call } from "./bind.js";
+import { context } from "./context.js";
 import { type LockTerms, underLocks } from "./locks.js";
 import { consult, refreshId, runningFor } from "./look-up.js";
 import { assertWritten, stampsBefore } from "./out-files/out-files.js";
@@ -10,9 +12,7 @@ import { hit, miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { Flight, takeOff, touchDown } from "./single-flight.js";
 import { encode, type Meta, markFor, shouldStore, store } from "./store-result.js";
-import type { Folder, Mark } from "../stores/store.js";
 import { reportEntry, warnOnce } from "./trouble.js";
-import type { AbortSignalLike } from "../types.js";
 
 /**
  * What is not in the store is computed, by this call or by whoever is at it already. One call, or the elements of a

@@ -1,19 +1,19 @@
 import { decodeValue } from "../entry/codecs.js";
 import { checksumOf, decodeEntry, type EntryBytes } from "../entry/entry.js";
+import { isTrusted, recordIn } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
 import { type Flow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import { isExpired } from "../stores/limits.js";
+import type { Folder } from "../stores/store.js";
+import type { Mode } from "../types.js";
 import type { Call } from "./bind.js";
 import type { Scope } from "./modes.js";
 import { keptFileOf, serveOutFiles } from "./out-files/out-file-calls.js";
 import { bytesKept, NO_RECORD, type OutRecord, sourcesOf } from "./out-files/out-files.js";
 import { hit, metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
-import { isExpired } from "../stores/limits.js";
 import { type Flight, runningOf } from "./single-flight.js";
-import type { Folder } from "../stores/store.js";
 import { reportEntry, reportStorage } from "./trouble.js";
-import { isTrusted, recordIn } from "../entry/trust.js";
-import type { Mode } from "../types.js";
 
 /** An outcome from the store, with what the entry says of out files. */
 export interface Found extends Outcome {

@@ -1,7 +1,7 @@
-import { context } from "./context.js";
 import { OptionError } from "../errors.js";
-import { type Subject, subjectOf } from "./subjects.js";
 import type { Mode } from "../types.js";
+import { context } from "./context.js";
+import { type Subject, subjectOf } from "./subjects.js";
 
 export const MODES = ["read-write", "read-only", "refresh", "bypass", "only-if-cached"] as const satisfies Mode[];
 

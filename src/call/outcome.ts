@@ -1,9 +1,9 @@
 import type { EntryHead } from "../entry/entry.js";
 import { emit, isHeard } from "../events.js";
+import type { EntryMeta } from "../types.js";
 import type { Call } from "./bind.js";
 import { bytesKept, parseRecord } from "./out-files/out-files.js";
 import type { Plan } from "./plan.js";
-import type { EntryMeta } from "../types.js";
 
 /** What a call gives. */
 export interface Outcome {

@@ -1,15 +1,15 @@
-import type { CallKey } from "./key.js";
 import type { Codec } from "../entry/codecs.js";
 import type { Compression } from "../entry/compression.js";
+import type { Trust } from "../entry/trust.js";
 import type { PermacacheError } from "../errors.js";
-import type { FunctionSettings } from "../wrap/options.js";
-import type { OutParameter } from "./out-files/out-files.js";
-import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
 import type { Binder } from "../signature/bind.js";
 import type { ParallelParameter } from "../signature/parallel.js";
+import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
 import type { Folder } from "../stores/store.js";
-import type { Trust } from "../entry/trust.js";
 import type { EntryMeta, Mode, Progress, Stats } from "../types.js";
+import type { FunctionSettings } from "../wrap/options.js";
+import type { CallKey } from "./key.js";
+import type { OutParameter } from "./out-files/out-files.js";
 
 /** What is known of a wrapped function once and for all calls. */
 export interface Plan {

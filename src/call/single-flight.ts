@@ -1,6 +1,6 @@
+import type { Folder } from "../stores/store.js";
 import { context } from "./context.js";
 import type { Scope } from "./modes.js";
-import type { Folder } from "../stores/store.js";
 
 /**
  * One running computation, which other calls of the same key in this process may join instead of computing.

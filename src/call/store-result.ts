@@ -3,6 +3,7 @@ import { encodeEntry } from "../entry/entry.js";
 import { StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { type Flow, wait } from "../flow.js";
+import { ClearedError, type Evicted, type Mark } from "../stores/store.js";
 import type { Call } from "./bind.js";
 import { assertSync } from "./look-up.js";
 import { recordOutFiles } from "./out-files/out-file-calls.js";
@@ -10,7 +11,6 @@ import { assertWritten, bytesKept, contentsOf, NO_RECORD, textOf } from "./out-f
 import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { abandon, Flight, runningOf, takeOff, touchDown } from "./single-flight.js";
-import { ClearedError, type Evicted, type Mark } from "../stores/store.js";
 import { reportLarge, reportStorage, reportValue, warnOnce } from "./trouble.js";
 
 /** Where the result of a call is stored, and what follows from that. */

@@ -1,9 +1,9 @@
 import { PermacacheError, StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { codeOf } from "../files/io.js";
-import type { Plan } from "./plan.js";
 import type { Folder } from "../stores/store.js";
 import { warn } from "../warnings.js";
+import type { Plan } from "./plan.js";
 
 /** Trouble with storage never costs the caller the result, unless the option `onError` says so. */
 function report(plan: Plan, what: string, error: unknown, given: Set<string>, kind: string, mayThrow = true): void {

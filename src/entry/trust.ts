@@ -1,14 +1,7 @@
-import {
-  type DecodedEntry,
-  decodeEntry,
-  decodeHead,
-  type EntryBytes,
-  type EntryHead,
-  isSealed,
-} from "./entry.js";
-import type { Seal } from "./seal.js";
-import { lessUmask } from "../files/permissions.js";
 import { NO_RECORD, type OutRecord, parseRecord, type Written } from "../call/out-files/out-files.js";
+import { lessUmask } from "../files/permissions.js";
+import { type DecodedEntry, decodeEntry, decodeHead, type EntryBytes, type EntryHead, isSealed } from "./entry.js";
+import type { Seal } from "./seal.js";
 
 /**
  * Which entries a cache believes. In a directory of the user's own: all that are whole. With a secret: those that are

@@ -1,6 +1,6 @@
+import type { ReadableName } from "../entry/readable-name.js";
 import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
-import type { ReadableName } from "../entry/readable-name.js";
 import type { RetentionLimits, SizeLimits } from "./limits.js";
 import type { EntryStamp, Folder, Mark, Publishing, SeenFile } from "./store.js";
 

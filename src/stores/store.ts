@@ -1,12 +1,12 @@
 import type { EntryBytes } from "../entry/entry.js";
+import type { Identity } from "../entry/identity.js";
+import type { ReadableName } from "../entry/readable-name.js";
 import { StoreError } from "../errors.js";
 import type { Stamp } from "../files/fingerprint.js";
 import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
-import type { Identity } from "../entry/identity.js";
-import type { ReadableName } from "../entry/readable-name.js";
-import type { RetentionLimits, SizeLimits } from "./limits.js";
 import type { WorkProgress } from "../types.js";
+import type { RetentionLimits, SizeLimits } from "./limits.js";
 
 /**
  * A place where entries live. It knows bytes and names, no functions and no values: what it gives back is verified and

@@ -1,16 +1,16 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import envPaths from "env-paths"; // 2: later versions load `node:process` as a module, which takes 3 ms
-import { Seal } from "../entry/seal.js";
-import { OptionError } from "../errors.js";
 import type { Identity } from "../entry/identity.js";
-import { bytesOf, type CacheSettings, checkLimits, waitOf } from "./options.js";
-import type { RetentionLimits } from "../stores/limits.js";
+import { Seal } from "../entry/seal.js";
+import { OWN, type Trust } from "../entry/trust.js";
+import { OptionError } from "../errors.js";
 import { FileStore, type FileStoreOptions } from "../stores/file/file-store.js";
+import type { RetentionLimits } from "../stores/limits.js";
 import { MemoryTier } from "../stores/memory/memory-tier.js";
 import type { Folder, Store } from "../stores/store.js";
-import { OWN, type Trust } from "../entry/trust.js";
 import type { Stats } from "../types.js";
+import { bytesOf, type CacheSettings, checkLimits, waitOf } from "./options.js";
 
 /** What functions take over from their cache. */
 type Defaults = Omit<CacheSettings, "secret" | "shared" | "store" | "memory">;

@@ -1,19 +1,19 @@
 import { answerBatch, beginBatch, callAt, resultsOf } from "../call/batch/batch.js";
-import { answer } from "../call/call.js";
-import { BindingError } from "../errors.js";
-import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, turn, wait } from "../flow.js";
 import { begin, type Call } from "../call/bind.js";
+import { answer } from "../call/call.js";
 import { find } from "../call/look-up.js";
-import { type CallSettings, checkLimits, checkOptions } from "./options.js";
 import { metaOf, metaOfHead, type Outcome } from "../call/outcome.js";
 import type { Plan } from "../call/plan.js";
 import { abandon } from "../call/single-flight.js";
 import { evicted, prime } from "../call/store-result.js";
-import type { Folder, Listed } from "../stores/store.js";
 import { registerSubject } from "../call/subjects.js";
 import { storeTrouble } from "../call/trouble.js";
 import { headTrusted } from "../entry/trust.js";
+import { BindingError } from "../errors.js";
+import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, turn, wait } from "../flow.js";
+import type { Folder, Listed } from "../stores/store.js";
 import type { EntryMeta, Limits, Stats } from "../types.js";
+import { type CallSettings, checkLimits, checkOptions } from "./options.js";
 
 /** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */
 function invoke<T>(plan: Plan, begin: () => MaybeFlow<T>): T | Promise<T> {

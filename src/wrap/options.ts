@@ -1,11 +1,11 @@
 import { isUint8Array } from "node:util/types";
 import bytes from "bytes";
 import ms from "ms";
+import { MODES } from "../call/modes.js";
 import type { Codec } from "../entry/codecs.js";
 import { compressionOf } from "../entry/compression.js";
 import { type Secret, SHORTEST_SECRET } from "../entry/seal.js";
 import { OptionError, type PermacacheError } from "../errors.js";
-import { MODES } from "../call/modes.js";
 import type { RetentionLimits } from "../stores/limits.js";
 import type { Store } from "../stores/store.js";
 import type { AbortSignalLike, EntryMeta, Limits, Mode, Progress } from "../types.js";

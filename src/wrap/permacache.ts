@@ -1,20 +1,20 @@
 import { sha256 } from "#sha256";
-import { createCachedFunction } from "./cached-function.js";
 import { createCallKey } from "../call/key.js";
-import { OptionError, SignatureError } from "../errors.js";
-import { type Home, newStats } from "./cache-state.js";
-import { assertPath, type Identity, identityText } from "../entry/identity.js";
 import { modeFromEnvironment } from "../call/modes.js";
-import { bytesOf, checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
 import type { BatchPlan, Plan, Resolved } from "../call/plan.js";
-import { createBinder } from "../signature/bind.js";
-import { normalisedSource } from "../sources/normalise.js";
-import { parallelParameters } from "../signature/parallel.js";
-import { readSignature, type Signature } from "../signature/parse.js";
-import type { Folder, Store } from "../stores/store.js";
 import { subjectOf } from "../call/subjects.js";
 import { warnOnce } from "../call/trouble.js";
+import { assertPath, type Identity, identityText } from "../entry/identity.js";
+import { OptionError, SignatureError } from "../errors.js";
+import { createBinder } from "../signature/bind.js";
+import { parallelParameters } from "../signature/parallel.js";
+import { readSignature, type Signature } from "../signature/parse.js";
+import { normalisedSource } from "../sources/normalise.js";
+import type { Folder, Store } from "../stores/store.js";
 import type { AnyFunction, Cache, CachedFunction, Permacache } from "../types.js";
+import { type Home, newStats } from "./cache-state.js";
+import { createCachedFunction } from "./cached-function.js";
+import { bytesOf, checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
 
 /**
  * The `permacache` of a cache. Options are checked and the function is read here, once; what follows trusts them.

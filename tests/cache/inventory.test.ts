@@ -1,7 +1,15 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { createCache, defaultCache, defineType, OptionError, PathError, StoreError, tempCache } from "../../src/index.js";
+import {
+  createCache,
+  defaultCache,
+  defineType,
+  OptionError,
+  PathError,
+  StoreError,
+  tempCache,
+} from "../../src/index.js";
 import type { Cache, CacheOptions, PathSummary } from "../../src/types.js";
 import { DAY, failureOf, filesIn, newDirectory } from "../place.js";
 
@@ -228,7 +236,7 @@ test("a computation begun before a clear or delete is returned, not stored", asy
 });
 
 for (const [name, action] of Object.entries<(cache: any) => unknown>({
-  "a path that is none": (cache) => cache.open("../../a"),
+  "a path that is none": (cache) => cache.open("../a"),
   "an unknown option of open": (cache) => cache.open("a", { source: "x" }),
   "a version that is no text": (cache) => cache.open("a", { version: 2 }),
   "an unknown option of prune": (cache) => cache.prune({ maxAge: 1 }, { fix: true }),
@@ -432,5 +440,5 @@ test("a path goes into an archive and comes back under another, with the options
     // biome-ignore format: one line
     t.true((await failureOf(wrong)) instanceof OptionError);
   }
-  t.true((await failureOf(() => cache.exportTo("../../f", file))) instanceof PathError);
+  t.true((await failureOf(() => cache.exportTo("../f", file))) instanceof PathError);
 });

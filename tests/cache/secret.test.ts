@@ -7,7 +7,14 @@ import test, { type ExecutionContext } from "ava";
 import { encodeValue } from "../../src/entry/codecs.js";
 import { decodeEntry, encodeEntry } from "../../src/entry/entry.js";
 import { Seal } from "../../src/entry/seal.js";
-import { type CacheEvent, type CacheOptions, createCache, defaultCache, OptionError, tempCache } from "../../src/index.js";
+import {
+  type CacheEvent,
+  type CacheOptions,
+  createCache,
+  defaultCache,
+  OptionError,
+  tempCache,
+} from "../../src/index.js";
 import { failureOf, filesIn, newDirectory, warningsOf } from "../place.js";
 
 const SECRET = "the first secret, of 32 bytes or more";
@@ -366,7 +373,7 @@ test("an entry that learns of another out file is signed again", (t) => {
     return n;
   };
   const f = (secret = SECRET) => cacheWith(secret).permacache("f", { outFile: "loc" })(write);
-  const [a, b] = [join(dir, "../../a"), join(dir, "../../b")];
+  const [a, b] = [join(dir, "../a"), join(dir, "../b")];
   f()(1, a);
   const before = readFileSync(entry()[0]!);
   t.true(f().detail(1, b).hit);

@@ -59,7 +59,7 @@ const refused = async (t: ExecutionContext, dir: string, why: RegExp) => {
     () => cache.prune({ maxEntries: 1 }),
     () => cache.clear(),
     () => cache.verify(),
-    () => cache.exportTo("f", join(dir, "../../archive")),
+    () => cache.exportTo("f", join(dir, "../archive")),
   ];
   for (const manage of managed) {
     const error = await failureOf(manage);
@@ -192,7 +192,7 @@ function program(t: ExecutionContext, user: number, group: number, dir: string, 
     console.log(JSON.stringify(printed));`;
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",
-    cwd: join(import.meta.dirname, ".."),
+    cwd: join(import.meta.dirname, "../.."),
   });
   if (stdout === "") t.log(stderr);
   return { printed: stdout === "" ? undefined : JSON.parse(stdout), stderr };
@@ -340,7 +340,7 @@ test("a structured clone is not decoded there: a clean miss, replaced", async (t
   t.is(f.peek(1), undefined);
   t.is(await cache.open("f").peek({ x: 1 }), undefined);
   t.deepEqual([...f.entries()], []);
-  t.is((await failureOf(() => cache.exportTo("f", join(dir, "../../a.zip")))).name, "StoreError");
+  t.is((await failureOf(() => cache.exportTo("f", join(dir, "../a.zip")))).name, "StoreError");
   t.deepEqual((await cache.verify()).damaged, [], "it may be another cache's, that has a secret");
   t.deepEqual(f(1), VALUE());
   t.deepEqual(formats(), ["tagged"]);
@@ -465,7 +465,7 @@ const MALFORMED: unknown[] = [
   { written: { loc: 5 }, kept: {} },
   { written: { loc: [5] }, kept: {} },
   { written: { loc: [{ path: 5, sha256: "x", stamp: {}, young: true }] }, kept: {} },
-  { written: {}, kept: { loc: { sha256: "../../../../etc", size: 5, mode: 0 } } },
+  { written: {}, kept: { loc: { sha256: "../../../../../etc", size: 5, mode: 0 } } },
   { written: {}, kept: { loc: { sha256: "0".repeat(64), size: -1, mode: 0 } } },
 ];
 for (const [i, record] of MALFORMED.entries()) {

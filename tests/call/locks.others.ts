@@ -60,7 +60,7 @@ export class Others {
 
   #newProcess(): Other {
     if (this.kind === "kernel") return new Other(fork(PROGRAM, [], { execArgv: [] }));
-    const hide = join(this.dir, "../../hide.cjs");
+    const hide = join(this.dir, "../hide.cjs");
     writeFileSync(hide, WITHOUT_ADDON);
     return new Other(fork(PROGRAM, [], { execArgv: ["--require", hide] }));
   }

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import test, { type ExecutionContext } from "ava";
-import { endAll, type Kind, type Other, Others } from "./locks.others.js";
 import { failureOf, filesIn, newDirectory } from "../place.js";
+import { endAll, type Kind, type Other, Others } from "./locks.others.js";
 
 const KINDS: readonly Kind[] = ["kernel", "portable"];
 const FLAVOURS = ["sync", "async"] as const;

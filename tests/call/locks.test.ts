@@ -2,11 +2,11 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { digestOf } from "../../src/call/bind.js";
 import { FileLock, RangeLock } from "../../src/files/locks/kernel-lock.js";
 import { createCache, verbose } from "../../src/index.js";
-import { digestOf } from "../../src/call/bind.js";
-import { until } from "./locks.others.js";
 import { failureOf, newCache, newDirectory } from "../place.js";
+import { until } from "./locks.others.js";
 
 /** Somebody else who holds the key of a call. To the kernel another descriptor is a stranger, as another process is. */
 function stranger(folder: string, text: string) {

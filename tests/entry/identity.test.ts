@@ -1,7 +1,6 @@
 import { resolve, sep } from "node:path";
 import test from "ava";
 import fc from "fast-check";
-import { PathError } from "../../src/errors.js";
 import {
   assertPath,
   folderNames,
@@ -14,6 +13,7 @@ import {
   versionFolder,
   versionOfFolder,
 } from "../../src/entry/identity.js";
+import { PathError } from "../../src/errors.js";
 
 const layout = test.macro({
   exec(t, identity: Identity, expected: string) {
@@ -63,7 +63,7 @@ const refused = test.macro({
   title: (_, path) => `no path: ${String(JSON.stringify(path)).slice(0, 40)}`,
 });
 for (const path of ["", "/a", "a/", "a//b", "/"]) test(refused, path, "an empty segment");
-for (const path of [".", "..", "../../a", "a/..", "a/./b"]) test(refused, path, "which is not allowed");
+for (const path of [".", "..", "../a", "a/..", "a/./b"]) test(refused, path, "which is not allowed");
 for (const path of ["a\\b", "C:", "a\0", "a b", "ä", "a=b", "a*", "~", "a\n", "😀", "x".repeat(101)]) {
   test(refused, path, "which is not allowed");
 }
@@ -158,7 +158,7 @@ for (const line of [
   "",
   " ",
   "a ",
-  "../../a",
+  "../a",
   "a/",
   "a version",
   'a version "',

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import test from "ava";
-import type { Codec } from "../../src/index.js";
 import { digestOf } from "../../src/call/bind.js";
+import type { Codec } from "../../src/index.js";
 import { type FileFolder, FileStore } from "../../src/stores/file/file-store.js";
 import type { Folder } from "../../src/stores/store.js";
 import { newCache } from "../place.js";

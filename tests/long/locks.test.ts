@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import test from "ava";
-import { disturb } from "../concurrency.js";
 import { endAll, type Kind, type Other, Others } from "../call/locks.others.js";
+import { disturb } from "../concurrency.js";
 
 const KINDS: readonly Kind[] = ["kernel", "portable"];
 const FLAVOURS = ["sync", "async"] as const;

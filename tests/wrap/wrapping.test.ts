@@ -209,7 +209,7 @@ test.serial("two functions of different source under one identity: one warning",
 test("versions are identities of their own", (t) => {
   const { permacache } = newCache(t);
   const of = (version?: string) => permacache("versioned", { version })((_x: number) => version ?? "none");
-  for (const version of [undefined, "1", "2", "../../x", "A", "a", "ä".repeat(200), "1 source 2"]) {
+  for (const version of [undefined, "1", "2", "../x", "A", "a", "ä".repeat(200), "1 source 2"]) {
     t.is(of(version)(1), version ?? "none", version);
     t.is(of(version)(1), version ?? "none", version);
   }

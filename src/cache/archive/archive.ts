@@ -1,26 +1,26 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { FORMAT, LENGTH, MANIFEST, portableRecord, shown, sum, VERSION } from "./format.js";
-import { Progress } from "./progress.js";
-import { Archive, type ArchivedEntry } from "./read.js";
+import { digestOf } from "../../call/bind.js";
+import { contentsOf, type Kept, parseRecord, textOf } from "../../call/out-files/out-files.js";
 import type { Compression } from "../../entry/compression.js";
 import { compressionOf } from "../../entry/compression.js";
 import { type DecodedEntry, encodeEntry } from "../../entry/entry.js";
+import { assertPath, type Identity, identityText, parseIdentity } from "../../entry/identity.js";
+import { HASH, ReadableName } from "../../entry/readable-name.js";
 import { portable } from "../../entry/transcode.js";
+import { decodeTrusted, OWN, type Trust } from "../../entry/trust.js";
 import { PermacacheError, StoreError } from "../../errors.js";
 import { digestOf as digestOfFile, stampOf } from "../../files/fingerprint.js";
 import { asyncIo } from "../../files/io.js";
 import { discard } from "../../files/publish.js";
-import { type NewMember, writeZip } from "./zip.js";
 import { run, turn } from "../../flow.js";
-import { assertPath, type Identity, identityText, parseIdentity } from "../../entry/identity.js";
-import { digestOf } from "../../call/bind.js";
-import { contentsOf, type Kept, parseRecord, textOf } from "../../call/out-files/out-files.js";
-import { HASH, ReadableName } from "../../entry/readable-name.js";
 import type { Folder, Listed, Mark, Store, StoredFolder } from "../../stores/store.js";
-import { decodeTrusted, OWN, type Trust } from "../../entry/trust.js";
 import type { WorkOptions } from "../../types.js";
+import { FORMAT, LENGTH, MANIFEST, portableRecord, shown, sum, VERSION } from "./format.js";
+import { Progress } from "./progress.js";
+import { Archive, type ArchivedEntry } from "./read.js";
+import { type NewMember, writeZip } from "./zip.js";
 
 /**
  * Export and import of the entries of a path. archive/format.ts says what is in such a file.

@@ -1,17 +1,17 @@
 import { constants as buffers } from "node:buffer";
 import { createHash } from "node:crypto";
+import { digestOf } from "../../call/bind.js";
+import { contentsOf, type Kept, type OutRecord, textOf } from "../../call/out-files/out-files.js";
 import type { Payload } from "../../entry/codecs.js";
 import type { Compression } from "../../entry/compression.js";
 import { type DecodedEntry, decodeEntry } from "../../entry/entry.js";
+import { type Identity, parseIdentity } from "../../entry/identity.js";
 import { local } from "../../entry/transcode.js";
 import { StoreError } from "../../errors.js";
-import { type Member, type OpenZip, openZip, refused } from "./zip.js";
 import { turn } from "../../flow.js";
-import { type Identity, parseIdentity } from "../../entry/identity.js";
-import { digestOf } from "../../call/bind.js";
-import { contentsOf, type Kept, type OutRecord, textOf } from "../../call/out-files/out-files.js";
 import { FORMAT, LENGTH, MANIFEST, type Manifest, MEMBER, portableRecord, shown, sum, VERSION } from "./format.js";
 import type { Progress } from "./progress.js";
+import { type Member, type OpenZip, openZip, refused } from "./zip.js";
 
 /** An entry of an archive, verified. */
 export interface ArchivedEntry {

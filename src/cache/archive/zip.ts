@@ -6,10 +6,10 @@ import { finished, pipeline } from "node:stream/promises";
 import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
 import { StoreError } from "../../errors.js";
-import { run } from "../../flow.js";
 import { asyncIo } from "../../files/io.js";
 import { discard, renameInto } from "../../files/publish.js";
 import { temporaryBeside } from "../../files/restore-file.js";
+import { run } from "../../flow.js";
 
 /**
  * Zip files: written as a stream, member by member; read by a party that trusts nothing in them.

@@ -1,8 +1,13 @@
-import { context } from "../context.js";
 import { encodeEntry } from "../../entry/entry.js";
+import { decodeTrusted, recordIn } from "../../entry/trust.js";
 import { type Flow, run, wait } from "../../flow.js";
 import type { Call } from "../bind.js";
+import { context } from "../context.js";
 import { type LockTerms, lockPaths } from "../locks.js";
+import type { Outcome } from "../outcome.js";
+import type { Plan } from "../plan.js";
+import { Flight } from "../single-flight.js";
+import { reportOutFile, reportStorage, warnOnce } from "../trouble.js";
 import {
   type Asked,
   type KeptFile,
@@ -14,11 +19,6 @@ import {
   serve,
   textOf,
 } from "./out-files.js";
-import type { Outcome } from "../outcome.js";
-import type { Plan } from "../plan.js";
-import { Flight } from "../single-flight.js";
-import { reportOutFile, reportStorage, warnOnce } from "../trouble.js";
-import { decodeTrusted, recordIn } from "../../entry/trust.js";
 
 /** What a call does about its out files: holds them, has them served, records them. */
 

@@ -13,9 +13,9 @@ import {
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { codeOf } from "../io.js";
+import { type Permissions, PRIVATE } from "../permissions.js";
 import type { Held, KeyLock } from "./key-lock.js";
 import { heldUntil, inFolder, namesIn, openLockFile, sweepLocks } from "./lock-file.js";
-import { type Permissions, PRIVATE } from "../permissions.js";
 
 /**
  * What is used of fs-native-extensions. On Linux its locks are those of an open file description (OFD), on macOS those of

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { FileLock, LOCK_FILE, loadAddon, RangeLock } from "./kernel-lock.js";
 import { type Permissions, PRIVATE } from "../permissions.js";
+import { FileLock, LOCK_FILE, loadAddon, RangeLock } from "./kernel-lock.js";
 import { PortableLock } from "./portable-lock.js";
 
 /**

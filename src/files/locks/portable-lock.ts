@@ -2,10 +2,10 @@ import { closeSync, constants, fstatSync, lutimesSync, readSync, unlinkSync, wri
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { codeOf } from "../io.js";
+import { type Permissions, PRIVATE } from "../permissions.js";
 import type { Held, KeyLock } from "./key-lock.js";
 import { heldUntil, inFolder, openLockFile, sweepLocks } from "./lock-file.js";
 import { isOwnerAlive, nameOf, newOwnerText, OWNER_SIZE, parseOwner } from "./lock-owner.js";
-import { type Permissions, PRIVATE } from "../permissions.js";
 
 const LOCK_FILE = /^=_([0-9a-f]{40})\.lock$/;
 

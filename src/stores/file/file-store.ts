@@ -16,6 +16,16 @@ import {
 import { rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { piecesOf } from "../../entry/entry.js";
+import {
+  folderNames,
+  type Identity,
+  isEntriesFolder,
+  isPath,
+  pathOfFolder,
+  SOURCE,
+  segmentOfFolder,
+} from "../../entry/identity.js";
+import type { ReadableName } from "../../entry/readable-name.js";
 import { StoreError } from "../../errors.js";
 import { FileStamp } from "../../files/file-stamp.js";
 import { warnOfLittleSpace } from "../../files/free-space.js";
@@ -29,33 +39,9 @@ import { type Cut, readFile, readPieces, WHOLE } from "../../files/read-file.js"
 import { isBeingWritten } from "../../files/restore-file.js";
 import { sweep, temporaryName } from "../../files/temporary.js";
 import { type Flow, turn, wait } from "../../flow.js";
-import {
-  folderNames,
-  type Identity,
-  isEntriesFolder,
-  isPath,
-  pathOfFolder,
-  SOURCE,
-  segmentOfFolder,
-} from "../../entry/identity.js";
-import type { ReadableName } from "../../entry/readable-name.js";
-import { type Aged, isExpired, type RetentionLimits, type SizeLimits } from "../limits.js";
 import type { WorkProgress } from "../../types.js";
-import { digitsIn, ENTRY, fileOf, isForPeople } from "./entry-file.js";
-import { EntryTable, NONE, sortedRows, TIME_BITS, ticksOf } from "./ledger/entry-table.js";
 import { Folders } from "../folders.js";
-import {
-  dropContents,
-  isKeptContent,
-  isKeptFile,
-  isWholeContent,
-  KEPT_FOLDER,
-  keepContent,
-  keptFileOf,
-  removeContent,
-} from "./kept-contents.js";
-import { Ledger, writtenLine } from "./ledger/ledger.js";
-import { noteRemoval, removalsIn, wasRemoved } from "./removals.js";
+import { type Aged, isExpired, type RetentionLimits, type SizeLimits } from "../limits.js";
 import {
   ClearedError,
   type Content,
@@ -70,7 +56,21 @@ import {
   type Store,
   type StoredFolder,
 } from "../store.js";
+import { digitsIn, ENTRY, fileOf, isForPeople } from "./entry-file.js";
+import {
+  dropContents,
+  isKeptContent,
+  isKeptFile,
+  isWholeContent,
+  KEPT_FOLDER,
+  keepContent,
+  keptFileOf,
+  removeContent,
+} from "./kept-contents.js";
+import { EntryTable, NONE, sortedRows, TIME_BITS, ticksOf } from "./ledger/entry-table.js";
+import { Ledger, writtenLine } from "./ledger/ledger.js";
 import { type Found, type Victim, Victims } from "./ledger/victims.js";
+import { noteRemoval, removalsIn, wasRemoved } from "./removals.js";
 
 export interface FileStoreOptions {
   /** Others may use it, too: what is made is not private, and whose the directory is does not matter. Default: `false`. */

@@ -1,15 +1,13 @@
 import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { folderNames, type Identity, pathOfFolder, SOURCE } from "../../entry/identity.js";
 import { OptionError } from "../../errors.js";
 import { warnOfLittleSpace } from "../../files/free-space.js";
 import { ioFor } from "../../files/io.js";
 import { type Held, keyLockIn, lockKind } from "../../files/locks/key-lock.js";
 import { lessUmask, PRIVATE } from "../../files/permissions.js";
 import { type Flow, turn, wait } from "../../flow.js";
-import { folderNames, type Identity, pathOfFolder, SOURCE } from "../../entry/identity.js";
-import { type Aged, beyondLimits, exceeded, isExpired, type RetentionLimits, type SizeLimits } from "../limits.js";
 import type { SyncStore, WorkProgress } from "../../types.js";
-import { Folders } from "../folders.js";
 import {
   dropContents,
   isKeptContent,
@@ -20,6 +18,21 @@ import {
   keptFileOf,
   removeContent,
 } from "../file/kept-contents.js";
+import { Folders } from "../folders.js";
+import { type Aged, beyondLimits, exceeded, isExpired, type RetentionLimits, type SizeLimits } from "../limits.js";
+import {
+  ClearedError,
+  type Content,
+  type Evicted,
+  type Folder,
+  type FolderSize,
+  type Listed,
+  type Mark,
+  type Publishing,
+  type SeenFile,
+  type Store,
+  type StoredFolder,
+} from "../store.js";
 import { Database, type Opened, type Table } from "./database.js";
 import {
   after,
@@ -41,19 +54,6 @@ import {
   writeFolder,
   writeInfo,
 } from "./records.js";
-import {
-  ClearedError,
-  type Content,
-  type Evicted,
-  type Folder,
-  type FolderSize,
-  type Listed,
-  type Mark,
-  type Publishing,
-  type SeenFile,
-  type Store,
-  type StoredFolder,
-} from "../store.js";
 
 export interface LmdbStoreOptions {
   /** The directory of the database; made when it is first written to, private to the user. */

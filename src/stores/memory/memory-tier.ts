@@ -1,13 +1,13 @@
 import { createRequire } from "node:module";
 import type { LRUCache } from "lru-cache";
 import { holdEntry } from "../../entry/entry.js";
-import { OptionError } from "../../errors.js";
-import { type Flow, isThenable } from "../../flow.js";
 import type { Identity } from "../../entry/identity.js";
 import type { ReadableName } from "../../entry/readable-name.js";
-import type { RetentionLimits, SizeLimits } from "../limits.js";
+import { OptionError } from "../../errors.js";
+import { type Flow, isThenable } from "../../flow.js";
 import type { WorkProgress } from "../../types.js";
 import { FolderOver } from "../folder-over.js";
+import type { RetentionLimits, SizeLimits } from "../limits.js";
 import type { Content, EntryStamp, Evicted, Folder, Mark, Publishing, Store, StoredFolder } from "../store.js";
 
 /**

@@ -1,13 +1,13 @@
-import { OptionError } from "../../errors.js";
 import { type Identity, pathOfFolder } from "../../entry/identity.js";
-import type { RetentionLimits } from "../limits.js";
+import { OptionError } from "../../errors.js";
 import type { AsyncStore, WorkProgress } from "../../types.js";
 import { Folders } from "../folders.js";
+import type { RetentionLimits } from "../limits.js";
+import type { Evicted, Store, StoredFolder } from "../store.js";
 import { assertInstalled, Connection } from "./connection.js";
 import { assertAgeOnly, RedisFolder, type Server } from "./folder.js";
 import { foldersKey } from "./keys.js";
 import { newTemporary } from "./temporaries.js";
-import type { Evicted, Store, StoredFolder } from "../store.js";
 
 export interface RedisStoreOptions {
   /** `redis://[[user][:password]@]host[:port][/database]`, or `rediss:` for TLS. */

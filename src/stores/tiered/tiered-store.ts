@@ -1,15 +1,14 @@
 import { existsSync } from "node:fs";
 import { decodeEntry } from "../../entry/entry.js";
+import { folderNames, type Identity } from "../../entry/identity.js";
+import type { ReadableName } from "../../entry/readable-name.js";
 import { OptionError, StoreError } from "../../errors.js";
 import type { Held } from "../../files/locks/key-lock.js";
 import { type Flow, run, wait } from "../../flow.js";
-import { folderNames, type Identity } from "../../entry/identity.js";
-import type { ReadableName } from "../../entry/readable-name.js";
-import type { RetentionLimits, SizeLimits } from "../limits.js";
 import type { AsyncStore, Store as PublicStore, SyncStore, WorkProgress } from "../../types.js";
 import { warn } from "../../warnings.js";
 import { FolderOver } from "../folder-over.js";
-import { PublishQueue } from "./publish-queue.js";
+import type { RetentionLimits, SizeLimits } from "../limits.js";
 import type {
   Content,
   EntryStamp,
@@ -23,6 +22,7 @@ import type {
   Store,
   StoredFolder,
 } from "../store.js";
+import { PublishQueue } from "./publish-queue.js";
 
 /**
  * A store for each machine before one that all of them share: reads near, then far (and keeps near what it found there),

@@ -136,7 +136,7 @@ function renamed(zip: Buffer, from: string, to: string): Buffer {
   return Buffer.from(zip.toString("latin1").replaceAll(from, to), "latin1");
 }
 
-const NAMES = ["../../../evil", "..\\evil", "/evil", "\\\\host\\evil", "C:\\evil", "C:evil", "evil\0.zip", "evil/", "entries/../../evil", "contents/evil", "entries/000000-3f/evil", "entries/000000-3F", "entries/0-3f", "ENTRIES/000000-3f", "manifest.json/", "manifest.json ", "../../manifest.json", "evil", "nul", "__proto__"]; // biome-ignore format: one line
+const NAMES = ["../evil", "..\\evil", "/evil", "\\\\host\\evil", "C:\\evil", "C:evil", "evil\0.zip", "evil/", "entries/../../evil", "contents/evil", "entries/000000-3f/evil", "entries/000000-3F", "entries/0-3f", "ENTRIES/000000-3f", "manifest.json/", "manifest.json ", "./manifest.json", "evil", "nul", "__proto__"]; // biome-ignore format: one line
 for (const name of NAMES) {
   test(`a member named ${JSON.stringify(name)} is refused`, async (t) => {
     const archive = await newArchive(t);
@@ -318,7 +318,7 @@ const MANIFESTS: Record<string, string | object> = {
   "further properties": { more: 1 },
   "a prototype": '{"__proto__":{"polluted":1}}\n',
   "another path": { path: "other" },
-  "a path that is none": { path: "../../../f" },
+  "a path that is none": { path: "../f" },
   "fewer entries": { entries: 1 },
   "more entries": { entries: 3 },
   "entries that are no number": { entries: "2" },
@@ -365,7 +365,7 @@ const ENTRIES: Record<string, (entry: DecodedEntry) => Partial<DecodedEntry> | B
   "that is damaged": () => Buffer.from("no entry"),
   "that is empty": () => Buffer.alloc(0),
   "of another path": () => ({ identity: "other" }),
-  "of a path that is none": () => ({ identity: "../../../f" }),
+  "of a path that is none": () => ({ identity: "../f" }),
   "of another version than those with it": () => ({ identity: 'f version "2"' }),
   "with an identity in another spelling": () => ({ identity: 'f version "\\u0032"' }),
   "for another key": () => ({ key: '{"x":3}' }),
@@ -391,7 +391,7 @@ const ENTRIES: Record<string, (entry: DecodedEntry) => Partial<DecodedEntry> | B
   "with a record in another order": () => ({ record: JSON.stringify({ kept: { loc: kept }, written: {} }) }),
   "with a kept content that is missing": () => record({ loc: { ...kept, sha256: "ab".repeat(32) } }),
   "with a kept content that has no digest": () => record({ loc: { size: 6, mode: 1 } }),
-  "with a kept content whose digest is a path": () => record({ loc: { ...kept, sha256: "../../../../manifest.json" } }),
+  "with a kept content whose digest is a path": () => record({ loc: { ...kept, sha256: "../../manifest.json" } }),
   "with a kept content whose digest is a list": () => record({ loc: { ...kept, sha256: [sha256] } }),
   "with a kept content of another size": () => record({ loc: { ...kept, size: 7 } }),
   "with a kept content that lends rights": () => record({ loc: { ...kept, mode: 0o4755 } }),

@@ -237,8 +237,8 @@ test("the same entries make the same bytes: in another directory, after an impor
     t.true(bytes.equals(readFileSync(there.archive)), String(compress));
   }
   const zoned = join(here.root, "zoned.zip");
-  const root = join(import.meta.dirname, "..");
-  const source = `import { exportTo } from "${root}/src/archive.ts"; import { FileStore } from "${root}/src/stores/file-store.ts";
+  const root = join(import.meta.dirname, "../../..");
+  const source = `import { exportTo } from "${root}/src/cache/archive/archive.ts"; import { FileStore } from "${root}/src/stores/file/file-store.ts";
     await exportTo(FileStore.at(${JSON.stringify(here.dir)}), "f", ${JSON.stringify(zoned)});`;
   const script = join(here.root, "zoned.mts");
   writeFileSync(script, source);
@@ -567,11 +567,11 @@ test("a directory that may not be written keeps the archive that is there", asyn
   writeFileSync(join(folder, "a.zip"), "old");
   chmodSync(folder, 0o555);
   t.is(await exportTo(store, "f", join(root, "good")), 1);
-  const project = join(import.meta.dirname, "..");
+  const project = join(import.meta.dirname, "../../..");
   const script = join(root, "export.mts");
   writeFileSync(
     script,
-    `const [{ exportTo, importFrom }, { FileStore }] = await Promise.all([import("${project}/src/archive.ts"), import("${project}/src/stores/file-store.ts")]);
+    `const [{ exportTo, importFrom }, { FileStore }] = await Promise.all([import("${project}/src/cache/archive/archive.ts"), import("${project}/src/stores/file/file-store.ts")]);
     if (process.getuid() === 0) process.setuid(1000); // root may write anywhere
     for (const work of [
       () => exportTo(FileStore.at(${JSON.stringify(dir)}, { isShared: true }), "f", ${JSON.stringify(join(folder, "a.zip"))}),
@@ -591,7 +591,7 @@ test("a directory that may not be written keeps the archive that is there", asyn
 
 test("a path that is none is a PathError", async (t) => {
   const { store, archive } = newPlace(t);
-  for (const path of ["", "../../../x", "a//b"]) {
+  for (const path of ["", "../x", "a//b"]) {
     t.is((await failureOf(() => exportTo(store, path, archive))).name, "PathError");
     t.is((await failureOf(() => importFrom(store, path, archive))).name, "PathError");
   }

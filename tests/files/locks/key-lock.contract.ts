@@ -124,7 +124,7 @@ interface Start {
 }
 
 function dataOf({ module, name }: Manner, folder: string) {
-  return { file: join(import.meta.dirname, `../../../dist/files/${module}.js`), name, folder };
+  return { file: join(import.meta.dirname, `../../../dist/files/locks/${module}.js`), name, folder };
 }
 
 /** Polls until somebody has it. Fails after 10 s. */
@@ -372,7 +372,7 @@ export function testKeyLock(manner: Manner): void {
     behaves(
       `a link in its place, to ${what}, is not followed`,
       async (t, lock, folder) => {
-        const outside = join(folder, "../../outside");
+        const outside = join(folder, "../outside");
         if (exists) writeFileSync(outside, "precious", { mode: 0o640 });
         const before = exists && statSync(outside);
         mkdirSync(folder);

@@ -26,7 +26,7 @@ test("one folder has one lock, by whatever name", (t) => {
   t.is(lock.kind, "kernel");
 });
 
-const dist = (name: string) => JSON.stringify(join(import.meta.dirname, `../../../dist/files/${name}.js`));
+const dist = (name: string) => JSON.stringify(join(import.meta.dirname, `../../../dist/files/locks/${name}.js`));
 
 async function program(source: string, ...options: string[]): Promise<any> {
   const { stdout } = await promisify(execFile)(process.execPath, [...options, "--input-type=module", "-e", source]);

@@ -2,9 +2,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"; // biome-ignore format: one line
 import { basename, join } from "node:path";
 import test from "ava";
+import { folderNames, type Identity } from "../../../src/entry/identity.js";
 import { StoreError } from "../../../src/errors.js";
 import { run } from "../../../src/flow.js";
-import { folderNames, type Identity } from "../../../src/entry/identity.js";
 import { FileStore } from "../../../src/stores/file/file-store.js";
 import { namesBelow, newDirectory } from "../../files/directory.js";
 import { copyOf, digestOf, listOf, put, testStore, textOf } from "../contract.js";

@@ -20,7 +20,7 @@ export function dataOf(path: string): string {
 
 /** A module that has a folder at hand, and ways to fill it. */
 export function program(path: string, code: string): string[] {
-  const [store, flow] = ["stores/lmdb-store.ts", "flow.ts"].map((name) =>
+  const [store, flow] = ["stores/lmdb/lmdb-store.ts", "flow.ts"].map((name) =>
     JSON.stringify(new URL(`../../../src/${name}`, import.meta.url).href),
   );
   const source = `

@@ -516,7 +516,7 @@ test("making a store connects to nothing, and it tells where it is", (t) => {
 const DIST = new URL("../../../dist/", import.meta.url).pathname;
 
 function runProgram(code: string, dist = DIST): Promise<{ readonly code: number | null; readonly output: string }> {
-  const program = `import { redisStore } from "${dist}stores/redis-store.js";\n${code}`;
+  const program = `import { redisStore } from "${dist}stores/redis/redis-store.js";\n${code}`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
@@ -557,10 +557,10 @@ withRedis("a program ends by itself where there is no server, or one that hangs"
 test("without the client, it says how to install it", async (t) => {
   const directory = newDirectory();
   cpSync(DIST, join(directory, "dist"), { recursive: true });
-  cpSync(join(DIST, "../../package.json"), join(directory, "package.json"));
+  cpSync(join(DIST, "../package.json"), join(directory, "package.json"));
   mkdirSync(join(directory, "node_modules"));
-  for (const name of readdirSync(join(DIST, "../../node_modules"))) {
-    if (name !== "@redis") symlinkSync(join(DIST, "../../node_modules", name), join(directory, "node_modules", name));
+  for (const name of readdirSync(join(DIST, "../node_modules"))) {
+    if (name !== "@redis") symlinkSync(join(DIST, "../node_modules", name), join(directory, "node_modules", name));
   }
   const { code, output } = await runProgram(
     `try { redisStore({ url: "redis://localhost" }) } catch (error) { console.log(error.name, error.message) }`,

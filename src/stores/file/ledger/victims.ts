@@ -1,7 +1,7 @@
 import { pathOfFolder } from "../../../entry/identity.js";
 import { beyond, type RetentionLimits } from "../../limits.js";
-import { EntryTable, Numbers } from "./entry-table.js";
 import type { Evicted } from "../../store.js";
+import { EntryTable, Numbers } from "./entry-table.js";
 
 /** An entry that has to go: its folder and digits, as in a table, and what is told of it. */
 export interface Victim {
