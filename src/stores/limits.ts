@@ -11,6 +11,10 @@ export interface SizeLimits {
 }
 export interface RetentionLimits extends AgeLimits, SizeLimits {}
 
+export function hasLimits(limits: RetentionLimits): boolean {
+  return Object.values(limits).some((limit) => limit !== undefined);
+}
+
 export interface Aged {
   /** Milliseconds since 1970. */
   readonly createdAt: number;

@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sweep, temporaryName } from "../../files/temporary.js";
+import { sweep, temporaryName } from "../files/temporary.js";
 
-const PREFIX = "permacache-redis-";
+const PREFIX = "permacache-tmp-";
 
 let directory: string | undefined;
 
