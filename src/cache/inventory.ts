@@ -12,7 +12,9 @@ import { emit, isHeard } from "../events.js";
 import { run, turn } from "../flow.js";
 import { canonicalJson } from "../key/canonical-json.js";
 import { isExpired } from "../stores/limits.js";
-import type { Evicted, Folder, Listed, Store, StoredFolder } from "../stores/store.js";
+import type { Evicted, Listed } from "../stores/engine.js";
+import type { Folder } from "../stores/folder.js";
+import type { Store, StoredFolder } from "../stores/store.js";
 import type { Cache, OpenPath, PathEntry, PathSummary, Peek, Plain } from "../types.js";
 import type { Home } from "../wrap/cache-state.js";
 import { checkLimits, checkMethodOptions } from "../wrap/options.js";
@@ -150,7 +152,7 @@ async function* entriesOf(
 /** One by one: what was read of one is garbage before the next is read, and costs the collector nothing. */
 function* entriesIn(store: Store, trust: Trust, folder: Folder, group: readonly Listed[]): Generator<PathEntry, void> {
   for (const each of group) {
-    const bytes = each.read();
+    const bytes = each.read() as Buffer | undefined;
     const head = bytes && headTrusted(bytes, trust);
     const identity = head && identityIn(store, folder, head.identity);
     if (!identity) continue;
@@ -183,15 +185,16 @@ function open(home: Home, path: string, options: { version?: string | null | und
 
   /** The newest entry that holds. */
   async function find(given: Plain | string): Promise<DecodedEntry | undefined> {
-    const { key, digest, readable } = named(given);
+    const name = named(given);
+    const { key } = name;
     let newest: DecodedEntry | undefined;
     for await (const { folder } of folders()) {
-      const read = folder.read(digest, true, readable);
+      const read = folder.read(name, true);
       const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
       const entry = bytes && decodeTrusted(bytes, home.trust);
       if (entry?.key !== key || !identityIn(store, folder, entry.identity)) continue;
       if (newest && newest.createdAt >= entry.createdAt) continue;
-      const usedAt = Math.max(entry.createdAt, folder.usedAt(digest, readable) ?? 0);
+      const usedAt = Math.max(entry.createdAt, folder.usedAt(name) ?? 0);
       if (isExpired({ createdAt: entry.createdAt, usedAt }, home.limits, Date.now())) continue;
       newest = { ...entry, payload: Buffer.from(entry.payload) }; // as it stands there until the next read
     }
@@ -208,11 +211,11 @@ function open(home: Home, path: string, options: { version?: string | null | und
       }),
     delete: (given) =>
       telling(subject, store, async () => {
-        const { digest, readable } = named(given);
+        const name = named(given);
         let isRemoved = false;
         for await (const { folder } of folders()) {
-          abandon(folder, digest);
-          if (await folder.remove(digest, readable)) isRemoved = true;
+          abandon(folder, name.digest);
+          if (await folder.remove(name)) isRemoved = true;
         }
         return isRemoved;
       }),
@@ -225,7 +228,7 @@ function open(home: Home, path: string, options: { version?: string | null | und
         const [own, whole] = limits
           ? [checkLimits(`${subject}.prune()`, limits), {}]
           : [ages, { maxEntries, maxBytes }];
-        for await (const { folder } of store.folders(path)) return told(await folder.prune(own, whole)); // of all versions
+        for await (const { folder } of store.folders(path)) return told(await run(folder.evict(own, whole))); // of all versions
         return 0;
       }),
   };
@@ -282,7 +285,7 @@ async function clear(folders: AsyncIterable<StoredFolder>): Promise<number> {
   let count = 0;
   for await (const { folder } of folders) {
     abandon(folder);
-    count += await run(folder.clear(true));
+    count += await folder.clear(true);
   }
   return count;
 }

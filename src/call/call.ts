@@ -1,7 +1,8 @@
+import { context } from "./context.js";
 import { CacheMissError } from "../errors.js";
-import { type Flow, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import { type Flow, Invocation, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
 import { type CallSettings, waitOf } from "../wrap/options.js";
-import { type BoundCall, begin, type Call, keyed } from "./bind.js";
+import { type BoundCall, bindCall, type Call, keyed } from "./bind.js";
 import { type Job, obtain } from "./compute.js";
 import { consult, type Terms, writesIn } from "./look-up.js";
 import { scopeOf } from "./modes.js";
@@ -12,7 +13,7 @@ import type { Plan } from "./plan.js";
 /**
  * The way of a call:
  *
- *     call -> bind arguments -> apply key functions -> canonical JSON -> digest         begin      keyed-call.ts
+ *     call -> bind arguments -> apply key functions -> canonical JSON -> digest         bindCall   bind.ts
  *          -> store: hit -> decode -> value                                             consult    look-up.ts
  *                    miss -> join who computes it -> value                              obtain     compute.ts
  *                            compute -> encode -> publish -> value                      store      store-result.ts
@@ -25,11 +26,14 @@ export function answer(
 ): MaybeFlow<Outcome> {
   const terms = termsOf(plan, settings);
   if (terms.mode === "bypass") return uncached(plan, self, plan.binder.bind(args).args);
-  const begun = begin(plan, self, args, settings.dir);
+  const begun = bindCall(plan, self, args, settings.dir);
   const { call } = begun;
   if (call.out.length > 0) {
     const lockTerms = { ...terms, plan, ...storingTerms(plan, settings) };
-    return holding(call, lockTerms, writesIn(terms), () => answerKeyed(begun, terms, settings, consult(call, terms)));
+    return holding(call, lockTerms, writesIn(terms), (within) => {
+      const inside = { ...terms, within };
+      return answerKeyed(begun, inside, settings, consult(call, inside));
+    });
   }
   const served = consult(call, terms);
   return served === undefined || isFlow(served) ? answerKeyed(begun, terms, settings, served) : served;
@@ -38,7 +42,8 @@ export function answer(
 /** The narrowest mode: of the call, of a scope, else of the function. */
 export function termsOf(plan: Plan, settings: CallSettings): Terms {
   const scope = settings.mode === undefined ? scopeOf(plan) : undefined;
-  return { mode: settings.mode ?? scope?.mode ?? plan.settings().mode, scope };
+  const mode = settings.mode ?? scope?.mode ?? plan.settings().mode;
+  return { mode, scope, within: context.getStore()?.flight };
 }
 
 /** What bears on computing and storing: of the call, else of the function. */
@@ -103,7 +108,7 @@ export function assertMayCompute(call: Call, { mode }: Terms): void {
 /** Runs the function, and nothing else. @param args what it receives */
 export function* uncached(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outcome> {
   const start = performance.now();
-  const result = plan.fn.apply(self, args);
+  const result: unknown = yield new Invocation(plan.fn, self, args);
   const value = isThenable(result) ? yield* wait(result) : result;
   const now = { createdAt: Date.now(), duration: performance.now() - start };
   return { value, hit: false, key: "", async: value !== result, ...now, source: plan.source, bytes: 0 };

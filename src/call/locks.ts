@@ -1,5 +1,5 @@
 import { emit, isHeard } from "../events.js";
-import type { Held } from "../files/locks/key-lock.js";
+import type { Held } from "../stores/engine.js";
 import { nextPause } from "../files/locks/lock-waiting.js";
 import { type Flow, wait } from "../flow.js";
 import type { AbortSignalLike } from "../types.js";

@@ -49,9 +49,10 @@ export function hit(plan: Plan, outcome: Outcome): Outcome {
 }
 
 /** Counts a miss, and tells of it. */
-export function miss({ plan, key, folder, digest, readable, missed }: Call): void {
+export function miss(call: Call): void {
+  const { plan, key, folder, missed } = call;
   plan.stats.misses++;
   if (!isHeard("miss")) return;
-  const reason = missed === "absent" && folder.hasOfOtherSource(digest, readable) ? "other source" : missed;
+  const reason = missed === "absent" && folder.hasOfOtherSource(call) ? "other source" : missed;
   emit({ type: "miss", path: plan.path, version: plan.version, key, reason });
 }

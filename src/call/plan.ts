@@ -5,7 +5,7 @@ import type { PermacacheError } from "../errors.js";
 import type { Binder } from "../signature/bind.js";
 import type { ParallelParameter } from "../signature/parallel.js";
 import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
-import type { Folder } from "../stores/store.js";
+import type { Folder } from "../stores/folder.js";
 import type { EntryMeta, Mode, Progress, Stats } from "../types.js";
 import type { FunctionSettings } from "../wrap/options.js";
 import type { CallKey } from "./key.js";

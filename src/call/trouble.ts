@@ -1,7 +1,7 @@
 import { PermacacheError, StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { codeOf } from "../files/io.js";
-import type { Folder } from "../stores/store.js";
+import type { Folder } from "../stores/folder.js";
 import { warn } from "../warnings.js";
 import type { Plan } from "./plan.js";
 

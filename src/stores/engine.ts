@@ -31,6 +31,8 @@ export interface Engine {
    * this text, which says what to do instead.
    */
   readonly ageOnly?: string | undefined;
+  /** The engines that this one is made of, where `verify` must look into each of them. Default: it is one. */
+  readonly tiers?: readonly Engine[] | undefined;
   /** The engine that sync functions use instead of this one. Default: this one, if it is sync. */
   readonly forSync?: Engine | undefined;
 

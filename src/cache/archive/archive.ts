@@ -15,7 +15,9 @@ import { digestOf as digestOfFile, stampOf } from "../../files/fingerprint.js";
 import { asyncIo } from "../../files/io.js";
 import { discard } from "../../files/publish.js";
 import { run, turn } from "../../flow.js";
-import type { Folder, Listed, Mark, Store, StoredFolder } from "../../stores/store.js";
+import type { Listed } from "../../stores/engine.js";
+import type { Folder, Mark } from "../../stores/folder.js";
+import type { Store, StoredFolder } from "../../stores/store.js";
 import type { WorkOptions } from "../../types.js";
 import { FORMAT, LENGTH, MANIFEST, portableRecord, shown, sum, VERSION } from "./format.js";
 import { Progress } from "./progress.js";
@@ -153,7 +155,7 @@ function wholeEntry(
   { path, folder }: StoredFolder,
   listed: Listed,
 ): WholeEntry | undefined {
-  const bytes = listed.read();
+  const bytes = listed.read() as Buffer | undefined;
   const entry = bytes && decodeTrusted(Buffer.from(bytes), trust); // the next read may use the same memory
   const identity = entry && parseIdentity(entry.identity);
   if (!identity || identity.path !== path || store.folder(identity) !== folder) return undefined;
@@ -315,8 +317,8 @@ class Target {
         for (const sha256 of contents) await this.#keep(folder, digest, sha256);
         const header = { ...entry, identity: text, record: textOf(record) };
         const parts = encodeEntry(header, payload, this.#trust.seal);
-        if (await run(folder.publish(digest, parts, mark, { isCurrent: () => true, async: true, readable })))
-          this.added++;
+        const publishing = { mark, isCurrent: () => true, mayWait: true, isDurable: false };
+        if (await folder.publish({ digest, readable }, parts, publishing)) this.added++;
         if (contents.length > 0) await folder.dropKept(digest, contents);
       }
     } catch (error) {
@@ -330,7 +332,7 @@ class Target {
   }
 
   async #has(folder: Folder, digest: string, readable: ReadableName, identity: string, key: string): Promise<boolean> {
-    const read = folder.read(digest, false, readable);
+    const read = folder.read({ digest, readable }, false);
     const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
     const entry = bytes && decodeTrusted(bytes, this.#trust);
     return entry?.key === key && entry.identity === identity;

@@ -1,7 +1,7 @@
 import { BatchError } from "../../errors.js";
 import { type Flow, isFlow, turn, wait } from "../../flow.js";
 import type { Bound } from "../../signature/bind.js";
-import type { Folder } from "../../stores/store.js";
+import type { Folder } from "../../stores/folder.js";
 import type { Progress } from "../../types.js";
 import type { CallSettings } from "../../wrap/options.js";
 import { type Call, callFor, directoryOf, keyed } from "../bind.js";
