@@ -1,4 +1,4 @@
-import type { Kept, OutRecord } from "../../call/out-files/out-files.js";
+import type { Kept, OutRecord } from "../../entry/out-record.js";
 
 /**
  * The entries of a path, in a zip file. Its members, in this order:
