@@ -27,6 +27,11 @@ export interface Manifest {
   readonly bytes: number;
 }
 
+/** The name of the file of an archive, in which the ending may be left out. */
+export function fileNameOf(file: string): string {
+  return /\.zip$/i.test(file) ? file : `${file}.zip`;
+}
+
 /** Bytes of the number before each entry. */
 export const LENGTH = 8;
 
