@@ -18,7 +18,8 @@ import type { Store, StoredFolder } from "../stores/store.js";
 import type { Cache, OpenPath, PathEntry, PathSummary, Peek, Plain } from "../types.js";
 import type { Home } from "../wrap/cache-state.js";
 import { checkLimits, checkMethodOptions } from "../wrap/options.js";
-import { exportTo, importFrom } from "./archive/archive.js";
+import { exportTo } from "./archive/export.js";
+import { importFrom } from "./archive/import.js";
 import { identityIn, verify } from "./verify.js";
 import { sparing } from "./work-progress.js";
 

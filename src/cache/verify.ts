@@ -1,9 +1,9 @@
 import { deserialize } from "node:v8";
 import { digestOf } from "../call/bind.js";
-import { parseRecord } from "../call/out-files/out-files.js";
 import { decompressed, partsOf, textOf } from "../entry/codecs.js";
 import { type DecodedEntry, decodeEntry, isSealed } from "../entry/entry.js";
 import { type Identity, parseIdentity } from "../entry/identity.js";
+import { parseRecord } from "../entry/out-record.js";
 import { transcodeTree } from "../entry/transcode.js";
 import type { Trust } from "../entry/trust.js";
 import { PermacacheError } from "../errors.js";

@@ -1,9 +1,10 @@
 import { sha256 } from "#sha256";
+import { NO_RECORD, type OutRecord } from "../entry/out-record.js";
 import { ReadableName } from "../entry/readable-name.js";
 import { StoreError, UnkeyableValueError } from "../errors.js";
 import { type Bound, byName } from "../signature/bind.js";
 import type { Folder } from "../stores/folder.js";
-import { type Asked, askedFor, NO_RECORD, type OutRecord } from "./out-files/out-files.js";
+import { type Asked, askedFor } from "./out-files/asked.js";
 import type { Plan } from "./plan.js";
 
 /** A call that is bound and keyed; of a batch, the call for one element. */

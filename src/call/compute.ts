@@ -7,7 +7,7 @@ import type { Call } from "./bind.js";
 import { assertStackRoom, context, InvocationIn } from "./context.js";
 import { type LockTerms, underLocks } from "./locks.js";
 import { consult, refreshId, runningFor } from "./look-up.js";
-import { assertWritten, stampsBefore } from "./out-files/out-files.js";
+import { assertWritten, stampsBefore } from "./out-files/record.js";
 import { hit, miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { Flight, takeOff, touchDown } from "./single-flight.js";

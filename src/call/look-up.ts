@@ -1,5 +1,6 @@
 import { decodeValue } from "../entry/codecs.js";
 import { checksumOf, decodeEntry, type EntryBytes } from "../entry/entry.js";
+import { bytesKept, NO_RECORD, type OutRecord } from "../entry/out-record.js";
 import { isTrusted, recordIn } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
 import { type Flow, isThenable, type MaybeFlow, wait } from "../flow.js";
@@ -9,7 +10,7 @@ import type { Mode } from "../types.js";
 import type { Call } from "./bind.js";
 import type { Scope } from "./modes.js";
 import { keptFileOf, serveOutFiles } from "./out-files/out-file-calls.js";
-import { bytesKept, NO_RECORD, type OutRecord, sourcesOf } from "./out-files/out-files.js";
+import { sourcesOf } from "./out-files/serve.js";
 import { hit, metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { type Flight, runningOf } from "./single-flight.js";

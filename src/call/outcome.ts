@@ -1,8 +1,8 @@
 import type { EntryHead } from "../entry/entry.js";
+import { bytesKept, parseRecord } from "../entry/out-record.js";
 import { emit, isHeard } from "../events.js";
 import type { EntryMeta } from "../types.js";
 import type { Call } from "./bind.js";
-import { bytesKept, parseRecord } from "./out-files/out-files.js";
 import type { Plan } from "./plan.js";
 
 /** What a call gives. */

@@ -9,7 +9,7 @@ import type { Folder } from "../stores/folder.js";
 import type { EntryMeta, Mode, Progress, Stats } from "../types.js";
 import type { FunctionSettings } from "../wrap/options.js";
 import type { CallKey } from "./key.js";
-import type { OutParameter } from "./out-files/out-files.js";
+import type { OutParameter } from "./out-files/asked.js";
 
 /** What is known of a wrapped function once and for all calls. */
 export interface Plan {

@@ -1,5 +1,6 @@
 import { encodeValue, type Payload } from "../entry/codecs.js";
 import { encodeEntry } from "../entry/entry.js";
+import { bytesKept, contentsOf, NO_RECORD, textOf } from "../entry/out-record.js";
 import { StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { type Flow, wait } from "../flow.js";
@@ -9,7 +10,7 @@ import { ClearedError, type Mark } from "../stores/folder.js";
 import type { Call } from "./bind.js";
 import { assertSync } from "./look-up.js";
 import { recordOutFiles } from "./out-files/out-file-calls.js";
-import { assertWritten, bytesKept, contentsOf, NO_RECORD, textOf } from "./out-files/out-files.js";
+import { assertWritten } from "./out-files/record.js";
 import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { abandon, Flight, runningOf, takeOff, touchDown } from "./single-flight.js";

@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { fileNameOf } from "../cache/archive/archive.js";
+import { fileNameOf } from "../cache/archive/format.js";
 import { assertPath, folderNames } from "../entry/identity.js";
 import { OptionError, PathError } from "../errors.js";
 import type { Limits } from "../types.js";

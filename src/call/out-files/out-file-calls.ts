@@ -1,4 +1,5 @@
 import { encodeEntry } from "../../entry/entry.js";
+import { merged, type OutRecord, textOf } from "../../entry/out-record.js";
 import { decodeTrusted, recordIn } from "../../entry/trust.js";
 import { type Flow, wait } from "../../flow.js";
 import type { Call } from "../bind.js";
@@ -7,17 +8,9 @@ import type { Outcome } from "../outcome.js";
 import type { Plan } from "../plan.js";
 import { Flight } from "../single-flight.js";
 import { reportOutFile, reportStorage, warnOnce } from "../trouble.js";
-import {
-  type Asked,
-  type KeptFile,
-  keep,
-  merged,
-  type OutRecord,
-  recordOf,
-  type Served,
-  serve,
-  textOf,
-} from "./out-files.js";
+import type { Asked } from "./asked.js";
+import { keep, recordOf } from "./record.js";
+import { type KeptFile, type Served, serve } from "./serve.js";
 
 /** What a call does about its out files: holds them, has them served, records them. */
 
