@@ -7,10 +7,11 @@ import { type Identity, parseIdentity } from "../entry/identity.js";
 import { transcodeTree } from "../entry/transcode.js";
 import type { Trust } from "../entry/trust.js";
 import { PermacacheError } from "../errors.js";
+import type { WorkProgress } from "../events.js";
 import { codeOf } from "../files/io.js";
 import { turn } from "../flow.js";
 import type { Content, Folder, Listed, Store } from "../stores/store.js";
-import type { Verified, WorkProgress } from "../types.js";
+import type { Verified } from "./interface.js";
 
 /**
  * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place; in a cache

@@ -1,6 +1,6 @@
 import type { EntryHead } from "../entry/entry.js";
+import type { EntryMeta } from "../entry/entry-meta.js";
 import { emit, isHeard } from "../events.js";
-import type { EntryMeta } from "../types.js";
 import type { Call } from "./bind.js";
 import { bytesKept, parseRecord } from "./out-files/out-files.js";
 import type { Plan } from "./plan.js";

@@ -2,11 +2,24 @@ import type { EntryBytes } from "../entry/entry.js";
 import type { Identity } from "../entry/identity.js";
 import type { ReadableName } from "../entry/readable-name.js";
 import { StoreError } from "../errors.js";
+import type { WorkProgress } from "../events.js";
 import type { Stamp } from "../files/fingerprint.js";
 import type { Held } from "../files/locks/key-lock.js";
 import type { Flow } from "../flow.js";
-import type { WorkProgress } from "../types.js";
 import type { RetentionLimits, SizeLimits } from "./limits.js";
+
+/** Where the entries of a cache live, other than in a directory: made by `lmdbStore`, `redisStore` or `tieredStore`. */
+export interface PublicStore {
+  /** Whether sync functions can be cached there. */
+  readonly sync: boolean;
+}
+export interface SyncStore extends PublicStore {
+  readonly sync: true;
+}
+/** One that has to be waited for: only for functions that return promises. */
+export interface AsyncStore extends PublicStore {
+  readonly sync: false;
+}
 
 /**
  * A place where entries live. It knows bytes and names, no functions and no values: what it gives back is verified and

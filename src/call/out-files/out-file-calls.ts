@@ -125,7 +125,7 @@ function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): F
     yield* folder.publish(digest, parts, mark, {
       isCurrent: () => true,
       async: plan.async,
-      isDurable: plan.settings().durability === "file",
+      isDurable: plan.settings().isDurable,
       readable: call.readable,
     });
   } catch (error) {

@@ -6,9 +6,9 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { exportTo, importFrom } from "../../../src/cache/archive/archive.js";
 import { decodeEntry, encodeEntry } from "../../../src/entry/entry.js";
+import type { CacheOptions, WorkProgress } from "../../../src/index.js";
 import { createCache, defineType } from "../../../src/index.js";
 import { FileStore } from "../../../src/stores/file/file-store.js";
-import type { CacheOptions, WorkProgress } from "../../../src/types.js";
 import { differenceOf } from "../../entry/faithful.js";
 import { failureOf, filesIn, newDirectory } from "../../place.js";
 
