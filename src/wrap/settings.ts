@@ -14,6 +14,8 @@ import {
 /** How options become settings, for whatever stands in the table. */
 
 const TABLE: readonly (readonly [name: string, option: Option])[] = Object.entries(OPTIONS);
+/** What functions take over from their cache, other than limits. */
+const TAKEN_OVER = TABLE.filter(([, { at, byDefault }]) => at.includes("cache") && byDefault !== undefined);
 const LIMITS = TABLE.filter(([, { limit }]) => limit);
 
 /** The settings of which a default is in the table. */
@@ -75,13 +77,13 @@ export function settingsOf(cache: CacheSettings, own: FunctionSettings, isOpen: 
   const given: Readonly<Record<string, unknown>> = { ...cache, ...own };
   const settings: Record<string, unknown> = {};
   // One by one and in one order, so that the settings of all functions have one shape: each hit reads them.
-  for (const [name, option] of TABLE) {
-    if (!option.at.includes("cache") || option.byDefault === undefined) continue;
+  for (const [name, option] of TAKEN_OVER) {
     const setting = nameOf(name, option);
     const value = given[setting] ?? environmentOf(option) ?? DEFAULTS[setting as keyof DefaultSettings];
     settings[setting] = isOpen && option.whereOpen ? option.whereOpen(value) : value;
   }
-  return { ...(settings as unknown as DefaultSettings), limits: limitsOf(cache, own) };
+  settings.limits = limitsOf(cache, own);
+  return settings as unknown as DefaultSettings & Pick<Settings, "limits">;
 }
 
 function environmentOf(option: Option): unknown {
@@ -102,9 +104,12 @@ export function limitsOf(cache: CacheSettings, own: FunctionSettings): Settings[
 
 /** The limits among some settings. @param kind of these only */
 export function limitsIn(settings: RetentionLimits, kind?: Option["limit"]): RetentionLimits {
-  const wanted = LIMITS.filter(([, { limit }]) => kind === undefined || limit === kind);
-  const given = wanted.map(([name]) => [name, settings[name as keyof RetentionLimits]] as const);
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  const limits: Record<string, number> = {};
+  for (const [name, { limit }] of LIMITS) {
+    const value = settings[name as keyof RetentionLimits];
+    if (value !== undefined && (kind === undefined || limit === kind)) limits[name] = value;
+  }
+  return limits;
 }
 
 /**
