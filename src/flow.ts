@@ -111,3 +111,11 @@ async function runAsync<T>(flow: Flow<T>, first: PromiseLike<unknown>): Promise<
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** The part of an AbortSignal that is used: no types of the DOM or of Node are needed. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}

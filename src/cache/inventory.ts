@@ -11,15 +11,18 @@ import { OptionError, StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { run, turn } from "../flow.js";
 import { canonicalJson } from "../key/canonical-json.js";
+import type { Plain } from "../signature/function-types.js";
 import { isExpired } from "../stores/limits.js";
 import type { Evicted, Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
 import type { Store, StoredFolder } from "../stores/store.js";
-import type { Cache, OpenPath, PathEntry, PathSummary, Peek, Plain } from "../types.js";
-import type { Home } from "../wrap/cache-state.js";
-import { checkLimits, checkMethodOptions } from "../wrap/options.js";
 import { exportTo } from "./archive/export.js";
 import { importFrom } from "./archive/import.js";
+import type { CacheState } from "../wrap/cache-state.js";
+import type { Peek } from "../wrap/cached-function-types.js";
+import { checkLimits, DEFAULTS } from "../wrap/settings.js";
+import type { Cache, OpenPath, PathEntry, PathSummary } from "./interface.js";
+import { checkMethodOptions } from "./method-options.js";
 import { identityIn, verify } from "./verify.js";
 import { sparing } from "./work-progress.js";
 
@@ -29,26 +32,26 @@ type Inventory = Pick<
   "list" | "open" | "stats" | "prune" | "clear" | "verify" | "exportTo" | "importFrom" | "close"
 >;
 
-export function inventoryOf(home: Home): Inventory {
+export function inventoryOf(state: CacheState): Inventory {
   return {
     list: () => {
-      const store = home.store();
-      return tellingEach("cache.list()", store, list(store, home.trust));
+      const store = state.store();
+      return tellingEach("cache.list()", store, list(store, state.trust));
     },
-    open: (path, options) => open(home, path, options),
+    open: (path, options) => open(state, path, options),
     stats: async () => {
-      const { directory, lock } = home.store();
-      return { ...home.stats(), directory, lock };
+      const { directory, lock } = state.store();
+      return { ...state.stats(), directory, lock };
     },
     prune: async (limits, options) => {
       const subject = "cache.prune()";
       const { onProgress } = checkMethodOptions(subject, options, { onProgress: "function" });
-      const store = home.store();
-      const given = limits ? checkLimits(subject, limits) : home.limits;
+      const store = state.store();
+      const given = limits ? checkLimits(subject, limits) : state.limits;
       return telling(subject, store, async () => told(await store.prune(given, sparing(onProgress))));
     },
     clear: async () => {
-      const store = home.store();
+      const store = state.store();
       return telling("cache.clear()", store, () => clear(store.folders()));
     },
     verify: async (options) => {
@@ -57,25 +60,25 @@ export function inventoryOf(home: Home): Inventory {
         fix: "boolean",
         onProgress: "function",
       });
-      const store = home.store();
-      return telling(subject, store, () => verify(store, home.trust, fix, onProgress && sparing(onProgress)));
+      const store = state.store();
+      return telling(subject, store, () => verify(store, state.trust, fix, onProgress && sparing(onProgress)));
     },
     exportTo: async (path, file, options) => {
       const subject = "cache.exportTo()";
       checkFile(subject, file);
       checkMethodOptions(subject, options, { onProgress: "function" });
-      const store = home.store();
-      return telling(subject, store, () => exportTo(store, path, file, { ...options, trust: home.trust }));
+      const store = state.store();
+      return telling(subject, store, () => exportTo(store, path, file, { ...options, trust: state.trust }));
     },
     importFrom: async (path, file, options) => {
       const subject = "cache.importFrom()";
       checkFile(subject, file);
       checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
-      const store = home.store();
-      const { compress } = home.settings;
-      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress, trust: home.trust }));
+      const store = state.store();
+      const { compress } = state.settings;
+      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress, trust: state.trust }));
     },
-    close: () => home.store().close(),
+    close: () => state.store().close(),
   };
 }
 
@@ -164,11 +167,11 @@ function* entriesIn(store: Store, trust: Trust, folder: Folder, group: readonly 
 
 // ---- one path ----
 
-function open(home: Home, path: string, options: { version?: string | null | undefined } | undefined): OpenPath {
+function open(state: CacheState, path: string, options: { version?: string | null | undefined } | undefined): OpenPath {
   assertPath(path);
   const subject = `cache.open("${path}")`;
   const { version } = checkMethodOptions(subject, options, { version: "string or null" });
-  const store = home.store();
+  const store = state.store();
   const name = version === undefined ? undefined : folderNames({ path, version: version ?? undefined }).at(-1)!;
 
   /** Those of the version, or of all. */
@@ -192,11 +195,11 @@ function open(home: Home, path: string, options: { version?: string | null | und
     for await (const { folder } of folders()) {
       const read = folder.read(name, true);
       const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
-      const entry = bytes && decodeTrusted(bytes, home.trust);
+      const entry = bytes && decodeTrusted(bytes, state.trust);
       if (entry?.key !== key || !identityIn(store, folder, entry.identity)) continue;
       if (newest && newest.createdAt >= entry.createdAt) continue;
       const usedAt = Math.max(entry.createdAt, folder.usedAt(name) ?? 0);
-      if (isExpired({ createdAt: entry.createdAt, usedAt }, home.limits, Date.now())) continue;
+      if (isExpired({ createdAt: entry.createdAt, usedAt }, state.limits, Date.now())) continue;
       newest = { ...entry, payload: Buffer.from(entry.payload) }; // as it stands there until the next read
     }
     return newest;
@@ -208,7 +211,7 @@ function open(home: Home, path: string, options: { version?: string | null | und
     peek: (given) =>
       telling(subject, store, async () => {
         const entry = await find(given);
-        return entry && peeked(subject, home, entry);
+        return entry && peeked(subject, state, entry);
       }),
     delete: (given) =>
       telling(subject, store, async () => {
@@ -220,11 +223,11 @@ function open(home: Home, path: string, options: { version?: string | null | und
         }
         return isRemoved;
       }),
-    entries: () => tellingEach(subject, store, entriesOf(store, home.trust, folders())),
+    entries: () => tellingEach(subject, store, entriesOf(store, state.trust, folders())),
     clear: () => telling(subject, store, () => clear(folders())),
     prune: (limits) =>
       telling(subject, store, async () => {
-        const { maxEntries, maxBytes, ...ages } = home.limits;
+        const { maxEntries, maxBytes, ...ages } = state.limits;
         // As for a function: the sizes of the cache are for all of its paths.
         const [own, whole] = limits
           ? [checkLimits(`${subject}.prune()`, limits), {}]
@@ -267,9 +270,9 @@ function isJson(text: string): boolean {
 }
 
 /** @throws StoreError where the value cannot be decoded here */
-function peeked(subject: string, home: Home, entry: DecodedEntry): Peek<unknown> & PathEntry {
+function peeked(subject: string, state: CacheState, entry: DecodedEntry): Peek<unknown> & PathEntry {
   try {
-    const value = decodeValue(entry, entry.payload, home.settings.codec ?? "auto");
+    const value = decodeValue(entry, entry.payload, state.settings.codec ?? DEFAULTS.codec);
     return { value, ...metaOfHead(entry), version: parseIdentity(entry.identity)?.version };
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);

@@ -7,12 +7,13 @@ import { parseRecord } from "../entry/out-record.js";
 import { transcodeTree } from "../entry/transcode.js";
 import type { Trust } from "../entry/trust.js";
 import { PermacacheError } from "../errors.js";
+import type { WorkProgress } from "../events.js";
 import { codeOf } from "../files/io.js";
 import { turn } from "../flow.js";
 import type { Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
 import { Store } from "../stores/store.js";
-import type { Verified, WorkProgress } from "../types.js";
+import type { Verified } from "./interface.js";
 
 /**
  * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place; in a cache

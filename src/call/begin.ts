@@ -1,7 +1,8 @@
 import { type Flow, Invocation, isFlow, type MaybeFlow, resume, run, runOn, type Step } from "../flow.js";
 import { answerBatch } from "./batch/batch.js";
 import { answer } from "./call.js";
-import type { CallSettings, Plan } from "./plan.js";
+import type { Plan } from "./plan.js";
+import type { CallSettings } from "./settings.js";
 import type { Outcome } from "./outcome.js";
 
 /**

@@ -1,7 +1,6 @@
 import { context } from "./context.js";
 import { CacheMissError } from "../errors.js";
 import { type Flow, Invocation, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
-import { type CallSettings, waitOf } from "../wrap/options.js";
 import { type BoundCall, bindCall, type Call, keyed } from "./bind.js";
 import { type Job, obtain } from "./compute.js";
 import { consult, type Terms, writesIn } from "./look-up.js";
@@ -9,6 +8,7 @@ import { scopeOf } from "./modes.js";
 import { holding } from "./out-files/out-file-calls.js";
 import { miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
+import type { CallSettings } from "./settings.js";
 
 /**
  * The way of a call:
@@ -47,13 +47,9 @@ export function termsOf(plan: Plan, settings: CallSettings): Terms {
 }
 
 /** What bears on computing and storing: of the call, else of the function. */
-export function storingTerms(plan: Plan, { maxWait, durability, signal }: CallSettings) {
+export function storingTerms(plan: Plan, { maxWait, isDurable, signal }: CallSettings) {
   const own = plan.settings();
-  return {
-    maxWait: maxWait === undefined ? own.maxWait : waitOf(maxWait),
-    isDurable: (durability ?? own.durability) === "file",
-    signal,
-  };
+  return { maxWait: maxWait ?? own.maxWait, isDurable: isDurable ?? own.isDurable, signal };
 }
 
 function* answerKeyed(

@@ -1,8 +1,7 @@
 import { emit, isHeard } from "../events.js";
 import type { Held } from "../stores/engine.js";
 import { nextPause } from "../files/locks/lock-waiting.js";
-import { type Flow, wait } from "../flow.js";
-import type { AbortSignalLike } from "../types.js";
+import { type AbortSignalLike, type Flow, wait } from "../flow.js";
 import { throwIfAborted } from "./batch/chunks.js";
 import { type Call, digestOf } from "./bind.js";
 import type { Terms } from "./look-up.js";

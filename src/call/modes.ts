@@ -1,7 +1,19 @@
 import { OptionError } from "../errors.js";
-import type { Mode } from "../types.js";
 import { context } from "./context.js";
 import { type Subject, subjectOf } from "./subjects.js";
+
+/**
+ * What a call may do with the cache:
+ *
+ * | mode               | reads | writes | on a miss              |
+ * | ------------------ | ----- | ------ | ---------------------- |
+ * | `"read-write"`     | yes   | yes    | computes               |
+ * | `"read-only"`      | yes   | no     | computes               |
+ * | `"refresh"`        | no    | yes    | computes               |
+ * | `"bypass"`         | no    | no     | computes               |
+ * | `"only-if-cached"` | yes   | no     | throws `CacheMissError` |
+ */
+export type Mode = "read-write" | "read-only" | "refresh" | "bypass" | "only-if-cached";
 
 export const MODES = ["read-write", "read-only", "refresh", "bypass", "only-if-cached"] as const satisfies Mode[];
 
@@ -55,13 +67,13 @@ export function scopeOf(subject: Subject): Scope | undefined {
   return scope;
 }
 
-/** `PERMACACHE_MODE`. @throws OptionError where it is set to something else */
-export function modeFromEnvironment(): Mode | undefined {
-  const value = process.env.PERMACACHE_MODE;
+/** The mode in an environment variable. @throws OptionError where that is set to something else */
+export function modeInVariable(name: string): Mode | undefined {
+  const value = process.env[name];
   if (value === undefined || value === "") return undefined;
   if (!isMode(value)) {
     throw new OptionError(
-      `PERMACACHE_MODE is ${JSON.stringify(value)}, which is no mode. Set it to one of ${MODES.join(", ")}, or unset it.`,
+      `${name} is ${JSON.stringify(value)}, which is no mode. Set it to one of ${MODES.join(", ")}, or unset it.`,
     );
   }
   return value;

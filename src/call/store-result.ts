@@ -154,7 +154,7 @@ function* primeOne(call: Call, payload: Payload): Flow<void> {
     const mark = yield* wait(folder.mark());
     assertWritten(plan.subject, call.out, []);
     const meta = { async: plan.async, createdAt: Date.now(), duration: 0 };
-    const isDurable = plan.settings().durability === "file";
+    const { isDurable } = plan.settings();
     yield* publish({ call, payload, meta, mark, flight, isDurable }, plan.async);
   } finally {
     flight.fail(undefined);

@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import envPaths from "env-paths"; // 2: later versions load `node:process` as a module, which takes 3 ms
+import { addStats, newStats, type Stats } from "../call/stats.js";
 import type { Identity } from "../entry/identity.js";
 import { Seal } from "../entry/seal.js";
 import { OWN, type Trust } from "../entry/trust.js";
@@ -9,14 +10,14 @@ import { FileStore, type FileStoreOptions } from "../stores/file/file-store.js";
 import type { RetentionLimits } from "../stores/limits.js";
 import { MemoryTier } from "../stores/memory/memory-tier.js";
 import type { Folder, Store } from "../stores/store.js";
-import type { Stats } from "../types.js";
-import { bytesOf, type CacheSettings, checkLimits, waitOf } from "./options.js";
+import { type CacheSettings, OPTIONS } from "./options.js";
+import { DEFAULTS, limitsIn } from "./settings.js";
 
 /** What functions take over from their cache. */
-type Defaults = Omit<CacheSettings, "secret" | "shared" | "store" | "memory">;
+type Defaults = Omit<CacheSettings, "secret" | "store" | "memory">;
 
 /** Where the functions of a cache have their entries and their defaults. Fixed from its first use on. */
-export class Home {
+export class CacheState {
   /** The sources of the functions wrapped so far, by identity: two different ones are a mistake. */
   readonly sources = new Map<string, string>();
   /** Of all that `cache.call` does: it wraps anew each time. */
@@ -24,13 +25,12 @@ export class Home {
   readonly #stats = new Set<Stats>();
   readonly #collected = new FinalizationRegistry<Stats>((stats) => {
     this.#stats.delete(stats);
-    add(this.statsOfCalls, stats);
+    addStats(this.statsOfCalls, stats);
   });
   readonly #warned = new Map<string, Set<string>>();
   #settings: Defaults = {};
   #given: Store | undefined;
   #memory: MemoryTier | undefined;
-  #isShared = false;
   #trust = OWN;
   #isUsed = false;
 
@@ -53,21 +53,20 @@ export class Home {
   }
 
   /** The secret goes no further than into its seal. @throws OptionError where there are a store and a directory */
-  #set({ secret, shared = this.#isShared, store = this.#given, memory: held, ...settings }: CacheSettings): void {
+  #set({ secret, store = this.#given, memory: held, ...settings }: CacheSettings): void {
     const all = { ...this.#settings, ...settings };
     if (store && all.dir !== undefined) {
       throw new OptionError(
         `The options "dir" and "store" exclude each other: the store is in ${store.directory}. Leave one of them out.`,
       );
     }
-    const memory = held ? new MemoryTier(bytesOf(held.maxBytes), held.trust ? waitOf(held.trust) : 0) : this.#memory;
+    const memory = held ? new MemoryTier(held.maxBytes, held.trust) : this.#memory;
     if (store) memory?.assertFor(store);
     this.#settings = all;
     this.#given = store;
     this.#memory = memory;
-    this.#isShared = shared;
-    const seal = secret === undefined ? this.#trust.seal : new Seal([secret].flat());
-    this.#trust = { seal, isOpen: (shared || store?.isRemote === true) && !seal };
+    const seal = secret === undefined ? this.#trust.seal : new Seal(secret);
+    this.#trust = { seal, isOpen: (this.#isShared || store?.isRemote === true) && !seal };
   }
 
   /** The store that the cache was given; it may still be given one, if it is the default cache. */
@@ -83,6 +82,10 @@ export class Home {
   get trust(): Trust {
     this.#isUsed = true;
     return this.#trust;
+  }
+
+  get #isShared(): boolean {
+    return this.#settings.shared ?? DEFAULTS.shared;
   }
 
   /** The warnings given for an identity, however often functions are wrapped under it. */
@@ -102,7 +105,7 @@ export class Home {
   }
 
   #inDirectory(dir: string | undefined): Store {
-    return storeIn(dir ?? (this.settings.dir as string | undefined), {
+    return storeIn(dir ?? this.settings.dir, {
       isShared: this.#isShared,
       assertUsable: dir === undefined ? this.#assertUsable : undefined,
     });
@@ -127,8 +130,7 @@ export class Home {
 
   /** Those of the cache; functions may have others. */
   get limits(): RetentionLimits {
-    const { maxAge, maxIdle, maxEntries, maxBytes } = this.settings;
-    return checkLimits("limits", { maxAge, maxIdle, maxEntries, maxBytes });
+    return limitsIn(this.settings);
   }
 
   /** Has a function counted in the stats of the cache, for good: also what it did before it was collected. */
@@ -140,7 +142,7 @@ export class Home {
   /** Of all functions of the cache together. */
   stats(): Stats {
     const all = newStats();
-    for (const each of [this.statsOfCalls, ...this.#stats]) add(all, each);
+    for (const each of [this.statsOfCalls, ...this.#stats]) addStats(all, each);
     return all;
   }
 }
@@ -150,18 +152,9 @@ export function storeIn(dir: string | undefined, options: FileStoreOptions = {})
   return FileStore.at(expand(dir ?? defaultDirectory()), options);
 }
 
-export function newStats(): Stats {
-  return { hits: 0, misses: 0, stores: 0, errors: 0, waited: 0, timeSaved: 0 };
-}
-
-function add(to: Stats, more: Stats): void {
-  for (const name of Object.keys(to) as (keyof Stats)[]) to[name] += more[name];
-}
-
 /** `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
 function defaultDirectory(): string {
-  const given = process.env.PERMACACHE_DIR;
-  return given || envPaths("permacache", { suffix: "" }).cache;
+  return OPTIONS.dir.environment() ?? envPaths("permacache", { suffix: "" }).cache;
 }
 
 /** `~` is the home directory, as in a shell. */

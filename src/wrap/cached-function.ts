@@ -5,17 +5,20 @@ import { answer } from "../call/call.js";
 import { find } from "../call/look-up.js";
 import { metaOf, metaOfHead, type Outcome } from "../call/outcome.js";
 import type { Plan } from "../call/plan.js";
+import type { CallSettings } from "../call/settings.js";
 import { abandon } from "../call/single-flight.js";
+import type { Stats } from "../call/stats.js";
 import { evicted, prime } from "../call/store-result.js";
 import { registerSubject } from "../call/subjects.js";
 import { storeTrouble } from "../call/trouble.js";
+import type { EntryMeta } from "../entry/entry-meta.js";
 import { headTrusted } from "../entry/trust.js";
 import { BindingError } from "../errors.js";
 import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, turn, wait } from "../flow.js";
 import type { Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
-import type { EntryMeta, Limits, Stats } from "../types.js";
-import { type CallSettings, checkLimits, checkOptions } from "./options.js";
+import type { Limits } from "../stores/limits.js";
+import { checkLimits, checkOptions } from "./settings.js";
 
 export function createCachedFunction(plan: Plan, settings: CallSettings = {}): Function {
   const start = plan.batch ? beginOfBatch : begin;
@@ -148,10 +151,10 @@ function managementOf(plan: Plan, settings: CallSettings) {
       return evicted(plan, yield* folder().evict(own, whole)).length;
     }),
     stats: (): Stats => ({ ...plan.stats }),
-    with: (overrides: CallSettings) => {
-      const checked = checkOptions(`${plan.subject}.with()`, overrides, "call");
-      if (checked.dir !== undefined) plan.folder(checked.dir); // throws where the cache has a store
-      return createCachedFunction(plan, { ...settings, ...checked });
+    with: (overrides: unknown) => {
+      const given = checkOptions(`${plan.subject}.with()`, overrides, "call");
+      if (given.dir !== undefined) plan.folder(given.dir); // throws where the cache has a store
+      return createCachedFunction(plan, { ...settings, ...given });
     },
   };
 }

@@ -12,7 +12,7 @@ import { discard } from "../../files/publish.js";
 import { run, turn } from "../../flow.js";
 import type { Folder, Mark } from "../../stores/folder.js";
 import type { Store } from "../../stores/store.js";
-import type { WorkOptions } from "../../types.js";
+import type { WorkOptions } from "../../events.js";
 import { fileNameOf } from "./format.js";
 import { Progress } from "./progress.js";
 import { Archive, type ArchivedEntry } from "./read.js";

@@ -111,7 +111,7 @@ function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): F
     const text = textOf(merged(record, recordIn(now, trust)));
     if (text === now.record) return;
     const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] }, trust.seal);
-    const isDurable = plan.settings().durability === "file";
+    const { isDurable } = plan.settings();
     yield* wait(folder.publish(call, parts, { mark, isCurrent: () => true, mayWait: plan.async, isDurable }));
   } catch (error) {
     reportStorage(plan, folder, "written", error);

@@ -27,6 +27,7 @@ import {
 } from "../../entry/identity.js";
 import type { ReadableName } from "../../entry/readable-name.js";
 import { StoreError } from "../../errors.js";
+import type { WorkProgress } from "../../events.js";
 import { FileStamp } from "../../files/file-stamp.js";
 import { warnOfLittleSpace } from "../../files/free-space.js";
 import { asyncIo, codeOf, type Io, ioFor, syncIo } from "../../files/io.js";
@@ -39,7 +40,6 @@ import { type Cut, readFile, readPieces, WHOLE } from "../../files/read-file.js"
 import { isBeingWritten } from "../../files/restore-file.js";
 import { sweep, temporaryName } from "../../files/temporary.js";
 import { type Flow, turn, wait } from "../../flow.js";
-import type { WorkProgress } from "../../types.js";
 import { Folders } from "../folders.js";
 import { type Aged, isExpired, type RetentionLimits, type SizeLimits } from "../limits.js";
 import {

@@ -2,12 +2,12 @@ import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { folderNames, type Identity, pathOfFolder, SOURCE } from "../../entry/identity.js";
 import { OptionError } from "../../errors.js";
+import type { WorkProgress } from "../../events.js";
 import { warnOfLittleSpace } from "../../files/free-space.js";
 import { ioFor } from "../../files/io.js";
 import { type Held, keyLockIn, lockKind } from "../../files/locks/key-lock.js";
 import { lessUmask, PRIVATE } from "../../files/permissions.js";
 import { type Flow, turn, wait } from "../../flow.js";
-import type { SyncStore, WorkProgress } from "../../types.js";
 import {
   dropContents,
   isKeptContent,
@@ -32,6 +32,7 @@ import {
   type SeenFile,
   type Store,
   type StoredFolder,
+  type SyncStore,
 } from "../store.js";
 import { Database, type Opened, type Table } from "./database.js";
 import {

@@ -1,9 +1,9 @@
 import { type Identity, pathOfFolder } from "../../entry/identity.js";
 import { OptionError } from "../../errors.js";
-import type { AsyncStore, WorkProgress } from "../../types.js";
+import type { WorkProgress } from "../../events.js";
 import { Folders } from "../folders.js";
 import type { RetentionLimits } from "../limits.js";
-import type { Evicted, Store, StoredFolder } from "../store.js";
+import type { AsyncStore, Evicted, Store, StoredFolder } from "../store.js";
 import { assertInstalled, Connection } from "./connection.js";
 import { assertAgeOnly, RedisFolder, type Server } from "./folder.js";
 import { foldersKey } from "./keys.js";

@@ -3,13 +3,13 @@ import { decodeEntry } from "../../entry/entry.js";
 import { folderNames, type Identity } from "../../entry/identity.js";
 import type { ReadableName } from "../../entry/readable-name.js";
 import { OptionError, StoreError } from "../../errors.js";
+import { type WorkProgress, warn } from "../../events.js";
 import type { Held } from "../../files/locks/key-lock.js";
 import { type Flow, run, wait } from "../../flow.js";
-import type { AsyncStore, Store as PublicStore, SyncStore, WorkProgress } from "../../types.js";
-import { warn } from "../../warnings.js";
 import { FolderOver } from "../folder-over.js";
 import type { RetentionLimits, SizeLimits } from "../limits.js";
 import type {
+  AsyncStore,
   Content,
   EntryStamp,
   Evicted,
@@ -17,10 +17,12 @@ import type {
   FolderSize,
   Listed,
   Mark,
+  PublicStore,
   Publishing,
   SeenFile,
   Store,
   StoredFolder,
+  SyncStore,
 } from "../store.js";
 import { PublishQueue } from "./publish-queue.js";
 

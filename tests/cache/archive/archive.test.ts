@@ -7,9 +7,9 @@ import test, { type ExecutionContext } from "ava";
 import { exportTo } from "../../../src/cache/archive/export.js";
 import { importFrom } from "../../../src/cache/archive/import.js";
 import { decodeEntry, encodeEntry } from "../../../src/entry/entry.js";
+import type { CacheOptions, WorkProgress } from "../../../src/index.js";
 import { createCache, defineType } from "../../../src/index.js";
 import { FileStore } from "../../../src/stores/file/file-store.js";
-import type { CacheOptions, WorkProgress } from "../../../src/types.js";
 import { differenceOf } from "../../entry/faithful.js";
 import { failureOf, filesIn, newDirectory } from "../../place.js";
 
