@@ -1,6 +1,7 @@
 export { createCache, defaultCache, fileStore, permacache, tempCache } from "./cache/cache.js";
 export type { Cache, CacheStats, DefaultCache, OpenPath, PathEntry, PathSummary, Verified } from "./cache/interface.js";
-export { type Mode, withMode } from "./call/modes.js";
+export type { Mode } from "./call/modes.js";
+export { withMode } from "./call/scopes.js";
 export type { Progress } from "./call/settings.js";
 export type { Stats } from "./call/stats.js";
 export type { Codec } from "./entry/codecs.js";
@@ -22,8 +23,8 @@ export type { AbortSignalLike } from "./flow.js";
 export * from "./key/index.js";
 export type { AnyAsyncFunction, AnyFunction, CallArguments, Kw } from "./signature/function-types.js";
 export { kw } from "./signature/kw.js";
+export type { AsyncEngine as AsyncStore, Engine as Store, SyncEngine as SyncStore } from "./stores/engine.js";
 export type { Duration, Limits, Size } from "./stores/limits.js";
-export type { AsyncStore, PublicStore as Store, SyncStore } from "./stores/store.js";
 export { tieredStore } from "./stores/tiered/tiered-store.js";
 export type {
   BatchFunction,

@@ -4,8 +4,8 @@ import { isAbsolute, join } from "node:path";
 import { assertPath } from "../entry/identity.js";
 import { OptionError, StoreError } from "../errors.js";
 import type { AnyAsyncFunction } from "../signature/function-types.js";
-import type { AsyncStore, SyncStore } from "../stores/store.js";
-import { CacheState, storeIn } from "../wrap/cache-state.js";
+import type { AsyncEngine, SyncEngine } from "../stores/engine.js";
+import { CacheState, fileEngineIn } from "../wrap/cache-state.js";
 import type { CacheOptions } from "../wrap/options.js";
 import { createCall, createPermacache } from "../wrap/permacache.js";
 import { checkOptions } from "../wrap/settings.js";
@@ -16,8 +16,8 @@ import { inventoryOf } from "./inventory.js";
  * A cache of its own: a directory, or a `store`, and defaults for the functions that its `permacache` wraps.
  * @throws OptionError for an unknown option or a wrong type, or where there are both a `dir` and a `store`
  */
-export function createCache(options: CacheOptions & { store: AsyncStore }): Cache<AnyAsyncFunction>;
-export function createCache(options?: CacheOptions & { store?: SyncStore | undefined }): Cache;
+export function createCache(options: CacheOptions & { store: AsyncEngine }): Cache<AnyAsyncFunction>;
+export function createCache(options?: CacheOptions & { store?: SyncEngine | undefined }): Cache;
 export function createCache(options?: CacheOptions): Cache<any> {
   return cacheOf(new CacheState(checkOptions("createCache()", options, "cache")));
 }
@@ -27,11 +27,11 @@ export function createCache(options?: CacheOptions): Cache<any> {
  * @param options `dir`: as that of a cache, private to the user
  * @throws OptionError
  */
-export function fileStore(options?: { dir?: string | undefined }): SyncStore {
+export function fileStore(options?: { dir?: string | undefined }): SyncEngine {
   const { dir, ...others } = checkOptions("fileStore()", options, "cache");
   const [other] = Object.keys(others);
   if (other !== undefined) throw new OptionError(`fileStore(): there is no option "${other}". There is dir.`);
-  return storeIn(dir);
+  return fileEngineIn(dir);
 }
 
 function cacheOf(state: CacheState): Cache {

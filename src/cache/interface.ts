@@ -2,8 +2,8 @@ import type { Stats } from "../call/stats.js";
 import type { EntryMeta } from "../entry/entry-meta.js";
 import type { WorkOptions } from "../events.js";
 import type { AnyFunction, CallArguments, Plain } from "../signature/function-types.js";
+import type { Engine } from "../stores/engine.js";
 import type { Limits } from "../stores/limits.js";
-import type { PublicStore } from "../stores/store.js";
 import type { Peek, Permacache } from "../wrap/cached-function-types.js";
 import type { CacheOptions } from "../wrap/options.js";
 
@@ -103,5 +103,5 @@ export interface CacheStats extends Stats {
 /** The cache behind `permacache`. */
 export interface DefaultCache extends Cache {
   /** Sets options of the default cache, before a function of it is first called. */
-  configure(options: CacheOptions & { store?: PublicStore | undefined }): void;
+  configure(options: CacheOptions & { store?: Engine | undefined }): void;
 }

@@ -1,9 +1,9 @@
 import { type Flow, Invocation, isFlow, type MaybeFlow, resume, run, runOn, type Step } from "../flow.js";
 import { answerBatch } from "./batch/batch.js";
 import { answer } from "./call.js";
+import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import type { CallSettings } from "./settings.js";
-import type { Outcome } from "./outcome.js";
 
 /**
  * The driver of a call, in two halves: `begin` comes as far as it can, and gives either what the caller gets, or a

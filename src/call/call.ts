@@ -1,14 +1,15 @@
-import { context } from "./context.js";
 import { CacheMissError } from "../errors.js";
 import { type Flow, Invocation, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
 import { type BoundCall, bindCall, type Call, keyed } from "./bind.js";
 import { type Job, obtain } from "./compute.js";
-import { consult, type Terms, writesIn } from "./look-up.js";
-import { scopeOf } from "./modes.js";
+import { context } from "./context.js";
+import { consult } from "./look-up.js";
 import { holding } from "./out-files/out-file-calls.js";
 import { miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
+import { scopeOf } from "./scopes.js";
 import type { CallSettings } from "./settings.js";
+import { type Terms, writesIn } from "./terms.js";
 
 /**
  * The way of a call:

@@ -4,33 +4,21 @@ import { bytesKept, NO_RECORD, type OutRecord } from "../entry/out-record.js";
 import { isTrusted, recordIn } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
 import { type Flow, isThenable, type MaybeFlow, wait } from "../flow.js";
-import { isExpired } from "../stores/limits.js";
 import type { Folder } from "../stores/folder.js";
+import { isExpired } from "../stores/limits.js";
 import type { Call } from "./bind.js";
-import type { Mode, Scope } from "./modes.js";
+import type { Scope } from "./modes.js";
 import { keptFileOf, serveOutFiles } from "./out-files/out-file-calls.js";
 import { sourcesOf } from "./out-files/serve.js";
 import { hit, metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { type Flight, runningOf } from "./single-flight.js";
+import { type Terms, writesIn } from "./terms.js";
 import { reportEntry, reportStorage } from "./trouble.js";
 
 /** An outcome from the store, with what the entry says of out files. */
 export interface Found extends Outcome {
   readonly record: OutRecord;
-}
-
-/** How a call is made. */
-export interface Terms {
-  readonly mode: Mode;
-  /** The scope that the mode comes from, where it does. */
-  readonly scope: Scope | undefined;
-  /** The computation that the call is made in. */
-  readonly within: Flight<any> | undefined;
-}
-
-export function writesIn({ mode }: Terms): boolean {
-  return mode === "read-write" || mode === "refresh";
 }
 
 /**

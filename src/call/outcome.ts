@@ -1,6 +1,6 @@
 import type { EntryHead } from "../entry/entry.js";
-import { bytesKept, parseRecord } from "../entry/out-record.js";
 import type { EntryMeta } from "../entry/entry-meta.js";
+import { bytesKept, parseRecord } from "../entry/out-record.js";
 import { emit, isHeard } from "../events.js";
 import type { Call } from "./bind.js";
 import type { Plan } from "./plan.js";

@@ -2,10 +2,9 @@ import type { EntryMeta } from "../entry/entry-meta.js";
 import type { Trust } from "../entry/trust.js";
 import type { Binder } from "../signature/bind.js";
 import type { ParallelParameter } from "../signature/parallel.js";
-import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
 import type { Folder } from "../stores/folder.js";
-import type { OutParameter } from "./out-files/asked.js";
 import type { CallKey } from "./key.js";
+import type { OutParameter } from "./out-files/asked.js";
 import type { Progress, Settings } from "./settings.js";
 import type { Stats } from "./stats.js";
 

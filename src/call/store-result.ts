@@ -4,10 +4,10 @@ import { bytesKept, contentsOf, NO_RECORD, textOf } from "../entry/out-record.js
 import { StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { type Flow, wait } from "../flow.js";
-import { context } from "./context.js";
 import type { Evicted } from "../stores/engine.js";
 import { ClearedError, type Mark } from "../stores/folder.js";
 import type { Call } from "./bind.js";
+import { context } from "./context.js";
 import { assertSync } from "./look-up.js";
 import { recordOutFiles } from "./out-files/out-file-calls.js";
 import { assertWritten } from "./out-files/record.js";

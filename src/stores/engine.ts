@@ -58,12 +58,7 @@ export interface Engine {
    * @returns `false` where nothing was stored, because the entry was removed or the folder cleared after the mark was
    *   taken, or because `isCurrent()` said so
    */
-  publish(
-    folder: string,
-    entry: EntryName,
-    parts: readonly Uint8Array[],
-    publishing: Publishing,
-  ): Awaitable<boolean>;
+  publish(folder: string, entry: EntryName, parts: readonly Uint8Array[], publishing: Publishing): Awaitable<boolean>;
 
   /** Removes an entry, and the contents that are kept for it. @returns whether there was one */
   remove(folder: string, entry: EntryName): Awaitable<boolean>;

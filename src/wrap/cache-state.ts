@@ -6,10 +6,12 @@ import type { Identity } from "../entry/identity.js";
 import { Seal } from "../entry/seal.js";
 import { OWN, type Trust } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
-import { FileStore, type FileStoreOptions } from "../stores/file/file-store.js";
+import type { Engine } from "../stores/engine.js";
+import { FileEngine, type FileEngineOptions } from "../stores/file/file-engine.js";
+import type { Folder } from "../stores/folder.js";
 import type { RetentionLimits } from "../stores/limits.js";
 import { MemoryTier } from "../stores/memory/memory-tier.js";
-import type { Folder, Store } from "../stores/store.js";
+import { Store } from "../stores/store.js";
 import { type CacheSettings, OPTIONS } from "./options.js";
 import { DEFAULTS, limitsIn } from "./settings.js";
 
@@ -29,7 +31,7 @@ export class CacheState {
   });
   readonly #warned = new Map<string, Set<string>>();
   #settings: Defaults = {};
-  #given: Store | undefined;
+  #given: Engine | undefined;
   #memory: MemoryTier | undefined;
   #trust = OWN;
   #isUsed = false;
@@ -57,7 +59,7 @@ export class CacheState {
     const all = { ...this.#settings, ...settings };
     if (store && all.dir !== undefined) {
       throw new OptionError(
-        `The options "dir" and "store" exclude each other: the store is in ${store.directory}. Leave one of them out.`,
+        `The options "dir" and "store" exclude each other: the store is in ${store.location}. Leave one of them out.`,
       );
     }
     const memory = held ? new MemoryTier(held.maxBytes, held.trust) : this.#memory;
@@ -70,7 +72,7 @@ export class CacheState {
   }
 
   /** The store that the cache was given; it may still be given one, if it is the default cache. */
-  get given(): Store | undefined {
+  get given(): Engine | undefined {
     return this.#given;
   }
 
@@ -100,22 +102,26 @@ export class CacheState {
    * @throws OptionError where the cache was given a store, which has a place of its own
    */
   store(dir?: string): Store {
-    const store = this.#given ? this.#ofGiven(this.#given, dir) : this.#inDirectory(dir);
-    return this.#memory?.over(store) ?? store;
+    return Store.over(this.#engine(dir));
   }
 
-  #inDirectory(dir: string | undefined): Store {
-    return storeIn(dir ?? this.settings.dir, {
+  #engine(dir: string | undefined): Engine {
+    const engine = this.#given ? this.#ofGiven(this.#given, dir) : this.#inDirectory(dir);
+    return this.#memory?.over(engine) ?? engine;
+  }
+
+  #inDirectory(dir: string | undefined): Engine {
+    return fileEngineIn(dir ?? this.settings.dir, {
       isShared: this.#isShared,
       assertUsable: dir === undefined ? this.#assertUsable : undefined,
     });
   }
 
-  #ofGiven(store: Store, dir: string | undefined): Store {
+  #ofGiven(engine: Engine, dir: string | undefined): Engine {
     this.#isUsed = true;
-    if (dir === undefined) return store;
+    if (dir === undefined) return engine;
     throw new OptionError(
-      `The cache has a store, which is in ${store.directory}, so a call has no "dir" (${dir}). Leave that out, or take a cache without "store".`,
+      `The cache has a store, which is in ${engine.location}, so a call has no "dir" (${dir}). Leave that out, or take a cache without "store".`,
     );
   }
 
@@ -124,8 +130,8 @@ export class CacheState {
    * @param async whether the function can wait for them
    */
   folder(identity: Identity, dir: string | undefined, async: boolean): Folder {
-    const store = this.store(dir);
-    return ((async ? undefined : store.forSync) ?? store).folder(identity);
+    const engine = this.#engine(dir);
+    return Store.over((async ? undefined : engine.forSync) ?? engine).folder(identity);
   }
 
   /** Those of the cache; functions may have others. */
@@ -148,8 +154,8 @@ export class CacheState {
 }
 
 /** @param dir by default `PERMACACHE_DIR`, else the per-user cache directory of the platform */
-export function storeIn(dir: string | undefined, options: FileStoreOptions = {}): FileStore {
-  return FileStore.at(expand(dir ?? defaultDirectory()), options);
+export function fileEngineIn(dir: string | undefined, options: FileEngineOptions = {}): FileEngine {
+  return FileEngine.at(expand(dir ?? defaultDirectory()), options);
 }
 
 /** `PERMACACHE_DIR`, else the per-user cache directory of the platform. */

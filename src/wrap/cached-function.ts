@@ -1,6 +1,6 @@
 import { answerBatch, beginBatch, callAt, resultsOf } from "../call/batch/batch.js";
 import { begin, beginOfBatch, invoke, Started } from "../call/begin.js";
-import { type Call, bindCall } from "../call/bind.js";
+import { bindCall, type Call } from "../call/bind.js";
 import { answer } from "../call/call.js";
 import { find } from "../call/look-up.js";
 import { metaOf, metaOfHead, type Outcome } from "../call/outcome.js";
@@ -14,7 +14,7 @@ import { storeTrouble } from "../call/trouble.js";
 import type { EntryMeta } from "../entry/entry-meta.js";
 import { headTrusted } from "../entry/trust.js";
 import { BindingError } from "../errors.js";
-import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, turn, wait } from "../flow.js";
+import { type Flow, isFlow, turn, wait } from "../flow.js";
 import type { Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
 import type { Limits } from "../stores/limits.js";

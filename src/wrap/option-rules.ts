@@ -5,7 +5,7 @@ import type { Codec } from "../entry/codecs.js";
 import { type Compression, compressionOf } from "../entry/compression.js";
 import { SHORTEST_SECRET } from "../entry/seal.js";
 import type { AbortSignalLike } from "../flow.js";
-import type { Store } from "../stores/store.js";
+import type { Engine } from "../stores/engine.js";
 
 /** A place where an option may stand. */
 export type Place = "cache" | "function" | "call";
@@ -103,8 +103,9 @@ export const isSecret: Rule = (value) => {
 };
 
 export const isStore: Rule = (value) => {
-  const { sync, folder, folders } = (value ?? {}) as Partial<Store>;
-  const hasMembers = typeof sync === "boolean" && typeof folder === "function" && typeof folders === "function";
+  const engine = (value ?? {}) as Partial<Engine>;
+  const members = ["read", "mark", "publish", "remove", "clear", "close"] as const;
+  const hasMembers = typeof engine.sync === "boolean" && members.every((name) => typeof engine[name] === "function");
   return hasMembers ? undefined : "must be a store: lmdbStore({ path }), redisStore({ url }) or tieredStore(near, far)";
 };
 

@@ -6,8 +6,8 @@ import type { PermacacheError } from "../errors.js";
 import type { AbortSignalLike } from "../flow.js";
 import type { KeyFunction } from "../key/key-functions.js";
 import type { Plain } from "../signature/function-types.js";
+import type { Engine } from "../stores/engine.js";
 import type { Duration, Limits, Size } from "../stores/limits.js";
-import type { PublicStore, Store } from "../stores/store.js";
 import {
   AGE,
   anything,
@@ -92,7 +92,7 @@ interface OptionTypes<Args = Plain, Value = any> extends Limits {
    */
   secret?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /** Where entries live instead of a directory: made by `lmdbStore`, `redisStore` or `tieredStore`. */
-  store?: PublicStore | undefined;
+  store?: Engine | undefined;
   /** Of an entry as it would be stored: a larger result is returned uncached, with one warning. Default: no limit. */
   maxValueBytes?: Size | undefined;
   /** Default: none are held. */
@@ -218,7 +218,7 @@ export const OPTIONS = {
   },
   shared: { at: ofCache, rule: ofType("boolean"), byDefault: false },
   secret: { at: ofCache, rule: isSecret, read: (given) => [given].flat() as readonly (string | Uint8Array)[] },
-  store: { at: ofCache, rule: isStore, read: (given) => given as Store },
+  store: { at: ofCache, rule: isStore, read: (given) => given as Engine },
   maxValueBytes: { at: ofCache, ...moreThanZero(SIZE), byDefault: Number.POSITIVE_INFINITY },
   memory: { at: ofCache, rule: isMemory, read: numbersOfMemory },
   keyFunction: { at: ofFunction, rule: isKeyFunction },
@@ -280,7 +280,7 @@ type Defaulted = { [K in Name]: Row<K> extends { byDefault: unknown } ? K : neve
 
 /** What was given at each place, as settings. */
 export interface GivenAt {
-  cache: Given<CacheOptions & { store?: Store }>;
+  cache: Given<CacheOptions & { store?: Engine }>;
   function: Given<Options>;
   call: Given<Overrides & { this?: unknown }>;
 }

@@ -12,7 +12,9 @@ import type { AnyFunction, CallArguments } from "../signature/function-types.js"
 import { parallelParameters } from "../signature/parallel.js";
 import { readSignature, type Signature } from "../signature/parse.js";
 import { normalisedSource } from "../sources/normalise.js";
-import type { Folder, Store } from "../stores/store.js";
+import type { Engine } from "../stores/engine.js";
+import { assertKeepsLimits } from "../stores/evict.js";
+import type { Folder } from "../stores/folder.js";
 import type { CacheState } from "./cache-state.js";
 import { createCachedFunction } from "./cached-function.js";
 import type { CachedFunction, Permacache } from "./cached-function-types.js";
@@ -107,7 +109,7 @@ function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Func
   const async = own.async ?? signature.async;
   const assertFits = () => {
     assertStoreFits(state, path, signature.name, async, own.dir);
-    if (state.given?.assertLimits) assertLimitsFit(state.given, limitsOf(state.settings, own));
+    if (state.given) assertLimitsFit(state.given, limitsOf(state.settings, own));
   };
   assertFits();
   const digest = once(() => digestOfSource(signature));
@@ -158,20 +160,20 @@ function assertStoreFits(
   if (!given) return;
   if (dir !== undefined) {
     throw new OptionError(
-      `permacache("${path}"): the cache has a store, which is in ${given.directory}, so its functions have no \`dir\`. Leave that out, or take a cache without \`store\`.`,
+      `permacache("${path}"): the cache has a store, which is in ${given.location}, so its functions have no \`dir\`. Leave that out, or take a cache without \`store\`.`,
     );
   }
-  if (given.sync || async) return;
+  if ((given.forSync ?? given).sync || async) return;
   throw new OptionError(
-    `permacache("${path}"): ${name || "the function"} is sync, and ${given.directory} cannot be read without waiting. Make it async (\`async: true\` says so of a plain function that returns promises), or put a store before that can: tieredStore(near, far).`,
+    `permacache("${path}"): ${name || "the function"} is sync, and ${given.location} cannot be read without waiting. Make it async (\`async: true\` says so of a plain function that returns promises), or put a store before that can: tieredStore(near, far).`,
   );
 }
 
 /** @throws OptionError where the store does not keep a limit */
-function assertLimitsFit(store: Store, limits: Settings["limits"]): void {
+function assertLimitsFit(engine: Engine, limits: Settings["limits"]): void {
   if (!limits) return;
-  store.assertLimits?.(limits.own);
-  store.assertLimits?.(limits.whole);
+  assertKeepsLimits(engine, limits.own);
+  assertKeepsLimits(engine, limits.whole);
 }
 
 /** `""` where the source is out of reach. */

@@ -20,7 +20,12 @@ import { type KeptFile, type Served, serve } from "./serve.js";
  * where that could never end (a call inside theirs), or not in time, it goes on without, and stores nothing.
  * @param writes whether the mode of the call lets it change the store
  */
-export function* holding<T>(call: Call, terms: LockTerms, writes: boolean, flow: (within: Flight<void>) => Flow<T>): Flow<T> {
+export function* holding<T>(
+  call: Call,
+  terms: LockTerms,
+  writes: boolean,
+  flow: (within: Flight<void>) => Flow<T>,
+): Flow<T> {
   const { plan, out } = call;
   for (let holder = holderOf(out); holder; holder = holderOf(out)) {
     // A sync function cannot wait for others of its thread. One that is still at it gives promises, without saying so.
