@@ -133,4 +133,3 @@ const AT_ONCE = 64;
 function compare(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
-
