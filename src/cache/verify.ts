@@ -12,7 +12,7 @@ import { codeOf } from "../files/io.js";
 import { turn } from "../flow.js";
 import type { Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
-import { Store } from "../stores/store.js";
+import type { Store } from "../stores/store.js";
 import type { Verified } from "./interface.js";
 
 /**
@@ -26,13 +26,12 @@ export async function verify(
   fix: boolean,
   onProgress: ((progress: WorkProgress) => void) | undefined,
 ): Promise<Verified> {
-  const stores = store.engine.tiers?.map((engine) => Store.over(engine)) ?? [store];
-  let total = onProgress ? await countIn(stores) : 0;
+  let total = onProgress ? await countIn(store) : 0;
   let done = 0;
   let checked = 0;
   let removed = 0;
   const damaged: string[] = [];
-  for await (const group of thingsIn(stores)) {
+  for await (const group of thingsIn(store)) {
     for (const { what, location, isWhole, remove } of group.map((each) => each(trust))) {
       const whole = await isWhole();
       if (whole !== undefined && what !== "stray") checked++;
@@ -53,9 +52,9 @@ export async function verify(
   return { checked, damaged: damaged.sort(), removed };
 }
 
-async function countIn(stores: readonly Store[]): Promise<number> {
+async function countIn(store: Store): Promise<number> {
   let count = 0;
-  for await (const group of thingsIn(stores)) {
+  for await (const group of thingsIn(store)) {
     count += group.length;
     await turn();
   }
@@ -72,13 +71,14 @@ interface Thing {
 }
 
 /** All that there is, group by group. It is looked at one by one: thousands stand in a group. */
-async function* thingsIn(stores: readonly Store[]): AsyncGenerator<readonly ((trust: Trust) => Thing)[], void> {
-  for (const store of stores) {
-    for await (const { folder } of store.folders()) {
-      for await (const group of folder.list()) {
+async function* thingsIn(store: Store): AsyncGenerator<readonly ((trust: Trust) => Thing)[], void> {
+  for (const { listing, contents } of store.engine.tiers ?? [store.engine]) {
+    if (!listing) continue;
+    for await (const { folder } of store.folders(undefined, listing)) {
+      for await (const group of listing.list(folder.name, true)) {
         yield group.map((listed) => (trust) => entryThing(store, trust, folder, listed));
       }
-      for await (const group of folder.keptContents()) {
+      for await (const group of contents?.list(folder.name) ?? []) {
         yield group.map((kept) => () => ({
           what: "content",
           location: kept.location,
@@ -86,7 +86,7 @@ async function* thingsIn(stores: readonly Store[]): AsyncGenerator<readonly ((tr
           remove: () => kept.remove(),
         }));
       }
-      for await (const group of folder.strays()) {
+      for await (const group of listing.strays?.(folder.name) ?? []) {
         yield group.map((stray) => () => ({
           what: "stray",
           location: stray.location,

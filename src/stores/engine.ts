@@ -31,10 +31,13 @@ export interface Engine {
    * this text, which says what to do instead.
    */
   readonly ageOnly?: string | undefined;
-  /** The engines that this one is made of, where `verify` must look into each of them. Default: it is one. */
-  readonly tiers?: readonly Engine[] | undefined;
   /** The engine that sync functions use instead of this one. Default: this one, if it is sync. */
   readonly forSync?: Engine | undefined;
+  /**
+   * The engines that this one is made of, where more than one may hold a copy of an entry: verification looks at each.
+   * `listing` and `contents` of this engine give every entry once. Default: this one alone.
+   */
+  readonly tiers?: readonly Tier[] | undefined;
 
   /**
    * Reads an entry. The bytes may stand in a buffer that the next read overwrites.
@@ -89,6 +92,9 @@ export interface SyncEngine extends Engine {
 export interface AsyncEngine extends Engine {
   readonly sync: false;
 }
+
+/** What verification looks at. */
+export type Tier = Pick<Engine, "listing" | "contents">;
 
 /** The name of an entry in its folder. */
 export interface EntryName {
