@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
+import { needs } from "./needs.js";
 import { filesIn, newDirectory } from "./place.js";
 
 const run = promisify(execFile);
@@ -56,8 +57,7 @@ test("require() of it works", async (t) => {
   ]);
 });
 
-test("without PERMACACHE_DIR entries live in the user's cache directory", async (t) => {
-  if (process.platform !== "linux") return t.pass("the directory is that of the platform");
+needs("linux")("without PERMACACHE_DIR entries live in the user's cache directory", async (t) => {
   const home = newDirectory(t);
   const env = { HOME: home, XDG_CACHE_HOME: undefined, PERMACACHE_DIR: undefined };
   await program(t, `import { permacache } from "permacache"; console.log(permacache("home")((x) => x)(1));`, env);

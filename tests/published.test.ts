@@ -84,9 +84,7 @@ function loadedBy(steps: Record<string, string>): Record<string, string[]> {
   return Object.fromEntries(
     sections.map((section) => {
       const [step, ...lines] = section.split("\n");
-      const names = lines.flatMap(
-        (line) => line.match(/^node:.*|(?<=\/node_modules\/)((@[^/]+\/)?[^/]+)/)?.[0] ?? [],
-      );
+      const names = lines.flatMap((line) => line.match(/^node:.*|(?<=\/node_modules\/)((@[^/]+\/)?[^/]+)/)?.[0] ?? []);
       const first = names.filter((name) => !seen.has(name) && seen.add(name));
       return [step, first.sort()];
     }),

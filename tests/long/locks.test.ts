@@ -1,7 +1,7 @@
-import { spawnSync } from "node:child_process";
 import test from "ava";
 import { endAll, type Kind, type Other, Others } from "../call/locks.others.js";
 import { disturb } from "../concurrency.js";
+import { needs } from "../needs.js";
 
 const KINDS: readonly Kind[] = ["kernel", "portable"];
 const FLAVOURS = ["sync", "async"] as const;
@@ -97,27 +97,26 @@ for (const kind of KINDS) {
 }
 
 for (const f of FLAVOURS) {
-  test.serial(`${f}: processes whose clocks are an hour off, by faketime, wait for each other`, async (t) => {
-    if (spawnSync("faketime", ["--version"]).error) {
-      t.log("skipped: there is no faketime here (apt-get install faketime)");
-      return t.pass();
-    }
-    const others = new Others(t);
-    const all = [await others.processAt("+1h"), await others.processAt("-1h"), ...(await others.processes(1))];
-    for (const [i, sign] of [1, -1, 0].entries()) {
-      t.is(Math.round((((await all[i]!.now()) - Date.now()) * 2) / 3_600_000), sign * 2);
-    }
-    for (const x of ["a", "b", "c"]) {
-      const [first, ...rest] = all as [Other, ...Other[]];
-      const results = [first.call(f, [x])];
-      await others.until(`begin ${f} ${x}`);
-      results.push(...rest.map((each) => each.call(f, [x])));
-      await others.until(`wait ${f} ${x}`, 2);
-      others.open(x);
-      for (const { by } of await Promise.all(results)) t.is(by, first.name);
-      all.push(all.shift()!);
-    }
-  });
+  needs("faketime").serial(
+    `${f}: processes whose clocks are an hour off, by faketime, wait for each other`,
+    async (t) => {
+      const others = new Others(t);
+      const all = [await others.processAt("+1h"), await others.processAt("-1h"), ...(await others.processes(1))];
+      for (const [i, sign] of [1, -1, 0].entries()) {
+        t.is(Math.round((((await all[i]!.now()) - Date.now()) * 2) / 3_600_000), sign * 2);
+      }
+      for (const x of ["a", "b", "c"]) {
+        const [first, ...rest] = all as [Other, ...Other[]];
+        const results = [first.call(f, [x])];
+        await others.until(`begin ${f} ${x}`);
+        results.push(...rest.map((each) => each.call(f, [x])));
+        await others.until(`wait ${f} ${x}`, 2);
+        others.open(x);
+        for (const { by } of await Promise.all(results)) t.is(by, first.name);
+        all.push(all.shift()!);
+      }
+    },
+  );
 }
 
 test.serial(

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
+import { needs } from "../needs.js";
 import { newDirectory } from "../place.js";
-import { ask, hasRedis, newServer } from "../stores/redis/redis-server.js";
+import { ask, newServer } from "../stores/redis/redis-server.js";
 
-const withRedis = hasRedis ? test.serial : test.serial.skip;
+const withRedis = needs("redis-server").serial;
 
 interface Line {
   readonly computed?: string;

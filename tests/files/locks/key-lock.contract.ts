@@ -16,10 +16,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import type { KeyLock } from "../../../src/files/locks/key-lock.js";
 import { nextPause } from "../../../src/files/locks/lock-waiting.js";
 import { run } from "../../../src/flow.js";
+import { type Need, needs } from "../../needs.js";
 import { failureOf, newDirectory } from "../../place.js";
 
 /** One manner of locking. */
@@ -159,9 +160,9 @@ export function testKeyLock(manner: Manner): void {
   const behaves = (
     what: string,
     implementation: (t: ExecutionContext, lock: KeyLock, folder: string) => unknown,
-    only = true,
+    ...needed: Need[]
   ) =>
-    (only ? test : test.skip)(`${title}: ${what}`, async (t) => {
+    needs(...needed)(`${title}: ${what}`, async (t) => {
       const folder = join(newDirectory(t), "entries");
       await implementation(t, create(folder), folder);
     });
@@ -241,7 +242,7 @@ export function testKeyLock(manner: Manner): void {
         t.is(openedIn(folder), 0);
       }
     },
-    isLinux,
+    "linux",
   );
 
   for (const [what, start] of [
@@ -333,7 +334,7 @@ export function testKeyLock(manner: Manner): void {
       await other.kill();
       await untilFree(t, () => lock.tryLock(A));
     },
-    process.platform !== "win32",
+    "posix",
   );
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -348,7 +349,7 @@ export function testKeyLock(manner: Manner): void {
           t.is(await other.kill(signal), signal);
           await untilFree(t, () => lock.tryLock(A));
         },
-        process.platform !== "win32",
+        "posix",
       );
     }
   }
@@ -391,7 +392,7 @@ export function testKeyLock(manner: Manner): void {
         rmSync(link);
         t.truthy(lock.tryLock(A));
       },
-      process.platform !== "win32",
+      "posix",
     );
   }
 
@@ -425,7 +426,7 @@ export function testKeyLock(manner: Manner): void {
         t.true(await other.ask("try", A));
         t.is(lock.tryLock(A), undefined);
       },
-      process.platform !== "win32",
+      "posix",
     );
   }
 
@@ -440,7 +441,7 @@ export function testKeyLock(manner: Manner): void {
         if (i % 3 === 0) held!.release();
       }
     },
-    process.platform !== "win32",
+    "posix",
   );
 
   behaves(
@@ -456,7 +457,7 @@ export function testKeyLock(manner: Manner): void {
       chmodSync(folder, 0o777);
       t.true(await other.ask("try", A));
     },
-    process.platform !== "win32",
+    "posix",
   );
 
   behaves("where the folder cannot be made, the system's error", async (t, _, folder) => {
@@ -479,7 +480,7 @@ export function testKeyLock(manner: Manner): void {
       t.true(await other.ask("try", B));
       t.is(lock.tryLock(B), undefined);
     },
-    process.platform !== "win32",
+    "posix",
   );
 }
 

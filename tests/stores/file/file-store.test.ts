@@ -7,6 +7,7 @@ import { StoreError } from "../../../src/errors.js";
 import { run } from "../../../src/flow.js";
 import { FileStore } from "../../../src/stores/file/file-store.js";
 import { namesBelow, newDirectory } from "../../files/directory.js";
+import { needs } from "../../needs.js";
 import { copyOf, digestOf, listOf, put, testStore, textOf } from "../contract.js";
 
 const A: Identity = { path: "a/b" };
@@ -349,7 +350,7 @@ test("a file in the place of the directory", async (t) => {
 
 // ---- a directory that cannot be written ----
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
+const asRoot = needs("root");
 
 asRoot("a directory that may only be read serves hits, and throws the system's error on a write", async (t) => {
   const { directory, folder } = prepare();
