@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { needs } from "./needs.js";
 import { filesIn, newDirectory } from "./place.js";
+import { newRandom } from "./seed.js";
 
 const run = promisify(execFile);
 
@@ -100,10 +101,11 @@ test("a process killed while it stores leaves a miss or the exact value", async 
   const file = join(newDirectory(t), "writer.mjs");
   mkdirSync(join(file, ".."), { recursive: true });
   writeFileSync(file, source.replace('"permacache"', JSON.stringify(join(import.meta.dirname, "../dist/index.js"))));
+  const random = newRandom(t);
   for (let round = 0; round < 8; round++) {
     const writer = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
     await new Promise((resolve) => writer.stdout.once("data", resolve));
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
+    await new Promise((resolve) => setTimeout(resolve, random.below(40)));
     writer.kill("SIGKILL");
     await new Promise((resolve) => writer.once("exit", resolve));
     const [wrong] = await program(

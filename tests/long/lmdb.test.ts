@@ -6,6 +6,7 @@ import { run } from "../../src/flow.js";
 import { createCache } from "../../src/index.js";
 import { lmdbStore } from "../../src/stores/lmdb/lmdb-store.js";
 import { newDirectory } from "../files/directory.js";
+import { newRandom } from "../seed.js";
 import { listOf, put, textOf } from "../stores/contract.js";
 import { dataOf, folderAt, program } from "../stores/lmdb/lmdb-place.js";
 
@@ -29,6 +30,7 @@ for (const DURABLE of ["0", "1"]) {
   test(`writers that are killed at any moment leave exact entries or none, ${DURABLE === "1" ? "durable" : "not synced"}`, async (t) => {
     const path = newDirectory();
     const folder = folderAt(path);
+    const random = newRandom(t);
     for (let round = 0; round < ROUNDS; round++) {
       const writers = [1, 2].map(() => {
         const env = { ...process.env, DURABLE };
@@ -39,7 +41,7 @@ for (const DURABLE of ["0", "1"]) {
       });
       for (const { writer, begun, gone } of writers) {
         await Promise.race([begun, gone]);
-        await new Promise((moment) => setTimeout(moment, Math.random() * 20));
+        await new Promise((moment) => setTimeout(moment, random.below(20)));
         writer.kill("SIGKILL");
         const signal = await gone;
         if (signal !== "SIGKILL") t.log(`a writer ended by itself: ${signal}`); // what it left must be right all the same

@@ -22,6 +22,7 @@ import { nextPause } from "../../../src/files/locks/lock-waiting.js";
 import { run } from "../../../src/flow.js";
 import { type Need, needs } from "../../needs.js";
 import { failureOf, newDirectory } from "../../place.js";
+import { newRandom } from "../../seed.js";
 
 /** One manner of locking. */
 export interface Manner {
@@ -494,15 +495,16 @@ export async function crowd(t: ExecutionContext, manner: Manner, kills: number):
   const folder = join(directory, "entries");
   const history = join(directory, "history");
   const digests = [A, B, C];
+  const random = newRandom(t);
   const start = async () => {
     const other = await Other.process(t, manner, folder);
-    other.tell("crowd", digests, history);
+    other.tell("crowd", digests, history, random.below(1_000_000));
     return other;
   };
   const others = await Promise.all(Array.from({ length: 8 }, start));
   const lines = () => (existsSync(history) ? readFileSync(history, "utf8").split("\n").length : 0);
   for (let kill = 0; kill < kills; kill++) {
-    const at = Math.floor(Math.random() * others.length);
+    const at = random.below(others.length);
     await others[at]!.kill();
     const before = lines();
     others[at] = await start();
