@@ -81,10 +81,10 @@ test("a bad PERMACACHE_MODE is an OptionError at the first call, not before", as
     const f = permacache("bad")((x) => x);
     const g = permacache("bad/async")(async (x) => x);
     for (const call of [f, g]) try { await call(1); } catch (error) { console.log(JSON.stringify([error.name, error.code, error.message])); }`;
-  for (const [name, code, message] of await program(t, source, {
-    PERMACACHE_DIR: newDirectory(t),
-    PERMACACHE_MODE: "readonly",
-  })) {
+  const env = { PERMACACHE_DIR: newDirectory(t), PERMACACHE_MODE: "readonly" };
+  const errors = await program(t, source, env);
+  t.is(errors.length, 2);
+  for (const [name, code, message] of errors) {
     t.is(name, "OptionError");
     t.is(code, "ERR_PERMACACHE_OPTION");
     t.regex(message, /PERMACACHE_MODE is "readonly".*only-if-cached.*unset it/);

@@ -61,7 +61,9 @@ test("30,000 entries: exactly so many are counted, limited and cleared, and the 
   const cache = createCache({ store: lmdbStore({ path }) });
   const f = cache.permacache("many")((x: number) => x);
   for (let x = 0; x < 30_000; x++) f(x);
-  for await (const { entries } of cache.list()) t.is(entries, 30_000);
+  const counts: number[] = [];
+  for await (const { entries } of cache.list()) counts.push(entries);
+  t.deepEqual(counts, [30_000]);
   const { size } = statSync(dataOf(path));
   t.true(size < 30_000 * 1_000, `${size / 30_000} bytes an entry`);
   t.is(await f.prune({ maxEntries: 1_000 }), 29_000);

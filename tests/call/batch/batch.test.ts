@@ -1562,12 +1562,14 @@ test.serial("an argument that the caller changes while the batch runs: nothing w
     elements.length = 0;
     t.is((await running).length, 3);
   });
+  const stored: unknown[] = [];
   for (const id of [1, 2, 3, 20]) {
     for (const by of [1, 5]) {
       const [found] = await f.peek([{ id }], { by });
-      if (found) t.deepEqual(found.value, [id, by]);
+      if (found) stored.push([id, by, ...found.value]);
     }
   }
+  t.deepEqual(stored, [[1, 1, 1, 1]]);
   t.deepEqual(await f.has([{ id: 2 }, { id: 3 }], { by: 1 }), [false, false]);
 });
 
