@@ -130,7 +130,7 @@ function dataOf({ module, name }: Manner, folder: string) {
 }
 
 /** Polls until somebody has it. Fails after 10 s. */
-export async function untilFree(t: ExecutionContext, tryIt: () => unknown): Promise<void> {
+async function untilFree(t: ExecutionContext, tryIt: () => unknown): Promise<void> {
   const end = performance.now() + 10_000;
   for (let attempt = 1; !(await tryIt()); attempt++) {
     if (performance.now() > end) return t.fail("The lock never came free.");
