@@ -11,6 +11,7 @@ import { run } from "../../../src/flow.js";
 import type { RedisStoreOptions } from "../../../src/stores/redis/redis-store.js";
 import type { Folder, SeenFile, Store } from "../../../src/stores/store.js";
 import { newDirectory } from "../../files/directory.js";
+import { needs } from "../../needs.js";
 import { failureOf } from "../../place.js";
 import { digestOf, listOf, put, testStore, textOf } from "../contract.js";
 import { ask, hasRedis, newPlace, newServer, redisStore } from "./redis-server.js";
@@ -19,7 +20,7 @@ const A = { path: "a/b" };
 /** Milliseconds: for tests in which the server is there, however busy the machine. */
 const PATIENT = 20_000;
 
-const withRedis = hasRedis ? test : test.skip;
+const withRedis = needs("redis-server");
 
 if (hasRedis) testStore("redis", async () => (await prepare()).store, "age");
 
