@@ -1,6 +1,6 @@
 import { folderNames, type Identity, identityText, isEntriesFolder, isPath, pathOfFolder } from "../entry/identity.js";
+import type { WorkProgress } from "../events.js";
 import { turn } from "../flow.js";
-import type { WorkProgress } from "../types.js";
 import type { Engine, Evicted } from "./engine.js";
 import { assertKeepsLimits, stepsOf } from "./evict.js";
 import { Folder } from "./folder.js";
@@ -133,4 +133,3 @@ const AT_ONCE = 64;
 function compare(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
-
