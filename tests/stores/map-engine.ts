@@ -1,6 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { transformSync } from "esbuild";
 import type { Each, Engine, SyncEngine } from "../../src/stores/engine.js";
+import { newDirectory } from "../files/directory.js";
 
 /** The complete engine of docs/engines.md, as it stands there. */
 export function engineOfPage(): string {
@@ -9,11 +12,10 @@ export function engineOfPage(): string {
   return code;
 }
 
-const { code } = transformSync(engineOfPage(), { loader: "ts", format: "esm" });
+const file = join(newDirectory(), "map-engine.mjs");
+writeFileSync(file, transformSync(engineOfPage(), { loader: "ts", format: "esm" }).code);
 
-export const { mapEngine } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
-  readonly mapEngine: () => SyncEngine;
-};
+export const { mapEngine } = (await import(pathToFileURL(file).href)) as { readonly mapEngine: () => SyncEngine };
 
 /** The same engine for async callers alone: whatever may be a promise is one. */
 export function asyncOf(engine: Engine): Engine {
