@@ -14,7 +14,6 @@ import type {
   Listed,
   Publishing,
   SeenFile,
-  Stray,
   Tier,
 } from "./engine.js";
 import { evictBeyond } from "./evict.js";

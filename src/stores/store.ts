@@ -1,6 +1,6 @@
 import { folderNames, type Identity, identityText, isEntriesFolder, isPath, pathOfFolder } from "../entry/identity.js";
+import type { WorkProgress } from "../events.js";
 import { turn } from "../flow.js";
-import type { WorkProgress } from "../types.js";
 import type { Engine, Evicted } from "./engine.js";
 import { assertKeepsLimits, stepsOf } from "./evict.js";
 import { Folder } from "./folder.js";

@@ -1,5 +1,5 @@
 import { StoreError } from "../../errors.js";
-import { warn } from "../../warnings.js";
+import { warn } from "../../events.js";
 import type { Engine } from "../engine.js";
 
 /** The engine that may be out of reach. How long it takes to notice that is its own affair. */

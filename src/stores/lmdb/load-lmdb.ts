@@ -1,0 +1,30 @@
+import { createRequire } from "node:module";
+import type * as Lmdb from "lmdb";
+import { OptionError } from "../../errors.js";
+
+/** The package `lmdb`, an optional peer: it is loaded when a database is first opened. */
+type Module = typeof Lmdb & { readonly nativeAddon: { resetTxn(address: number): void } };
+let lmdb: Module | undefined;
+
+/** @throws OptionError where the package is missing */
+export function loadLmdb(): Module {
+  try {
+    lmdb ??= createRequire(import.meta.url)("lmdb") as Module;
+    return lmdb;
+  } catch (error) {
+    throw new OptionError(
+      "lmdbStore() needs the package lmdb, which is not installed or does not load here: npm install lmdb",
+      { cause: error },
+    );
+  }
+}
+
+/** What of `lmdb` its types do not tell. */
+export type Root = Lmdb.RootDatabase<Buffer, Buffer> & {
+  readonly env: {
+    info(): { readonly lastTxnId: number };
+    /** Writes all to the disk; with a callback in another thread. */
+    sync(done?: (error?: unknown) => void): void;
+  };
+  getWriteTxnId(): number;
+};
