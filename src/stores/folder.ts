@@ -14,6 +14,7 @@ import type {
   Listed,
   Publishing,
   SeenFile,
+  Stray,
   Tier,
 } from "./engine.js";
 import { evictBeyond } from "./evict.js";
