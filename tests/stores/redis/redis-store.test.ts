@@ -205,6 +205,33 @@ withRedis("a clear deletes what it clears, and what an interrupted one left", as
   t.deepEqual(await keys(), [`${prefix}:folders`, `${prefix}:{a/b/=1}`]);
 });
 
+withRedis("a listing without bytes asks for none", async (t) => {
+  const { server, folder } = await withOwnServer(t);
+  for (let n = 0; n < 300; n++) await put(folder, digestOf(n % 256), Buffer.alloc(n));
+  await put(folder, digestOf(300), Buffer.alloc(2_000_000));
+  await ask(server.url, "CONFIG", "RESETSTAT");
+  const listed = (await all(folder.list(false))).flat();
+  t.is(listed.length, 257);
+  t.is(listed.find(({ digest }) => digest === digestOf(300))?.stat()?.bytes, 2_000_000);
+  const asked = String(await ask(server.url, "INFO", "commandstats"));
+  t.regex(asked, /cmdstat_hgetall/);
+  t.notRegex(asked, /cmdstat_(get|mget|getrange):/);
+});
+
+withRedis("limits that are its server's are refused", async (t) => {
+  const { store, folder } = await prepare();
+  await put(folder, digestOf(1), "x");
+  for (const limit of ["maxIdle", "maxEntries", "maxBytes"]) {
+    const expected = { instanceOf: OptionError, message: new RegExp(`${limit}.*maxmemory-policy`) };
+    t.throws(() => store.assertLimits({ [limit]: 1 }), expected);
+    await t.throwsAsync(async () => store.prune({ [limit]: 1 }), expected);
+    await t.throwsAsync(async () => run(folder.evict({ [limit]: 1 }, {})), expected);
+    await t.throwsAsync(async () => run(folder.evict({ [limit]: 1 }, {}, 1)), expected);
+    await t.throwsAsync(async () => run(folder.evict({}, { [limit]: 1 }, 1)), expected);
+  }
+  t.is(await textOf(folder, digestOf(1)), "x");
+});
+
 // ---- locks ----
 
 withRedis("a lock is one machine's at a time, and the others are told whose", async (t) => {
