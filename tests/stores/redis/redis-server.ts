@@ -1,15 +1,15 @@
 import { createClient } from "@redis/client";
 import type { ExecutionContext } from "ava";
 import { RedisServer, redisBinary } from "../../../scripts/redis.js";
-import { redisStore as publicStore, type RedisStoreOptions } from "../../../src/stores/redis/redis-store.js";
-import type { Store } from "../../../src/stores/store.js";
+import { type RedisStoreOptions, redisStore as redisEngine } from "../../../src/stores/redis/redis-store.js";
+import { Store } from "../../../src/stores/store.js";
 
 /** Whether there is a server to test with. */
 export const hasRedis = redisBinary() !== undefined;
 
 /** As the package sees it. */
 export function redisStore(options: RedisStoreOptions): Store {
-  return publicStore(options) as Store;
+  return Store.over(redisEngine(options));
 }
 
 let shared: Promise<RedisServer> | undefined;
