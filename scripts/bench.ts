@@ -4,7 +4,7 @@
 //     npm run bench -- --json     one object a row: name, ratio, target, ok and more, see bench/measure.ts
 //     npm run bench -- --quick    within 40 s, with less certainty
 //     npm run bench -- --full     also with a million entries, which takes some minutes and 5 GB of disk
-//     npm run bench -- --save     keeps the rows in bench/last.json, and the table in README.md
+//     npm run bench -- --save     keeps the rows in bench/last.json, and the table in docs/speed.md
 //     npm run bench -- hits       only some groups
 //
 // `npm run bench:check` compares with what was kept.

@@ -1,9 +1,11 @@
 // Packs the package, installs the tarball into an empty project and runs the first example of the README there, as an
-// ES module and with require; then publint and attw look at the tarball.
+// ES module and with require; checks that the links of its pages lead to files in the package; then publint and attw
+// look at the tarball.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { brokenLinks } from "./links.js";
 
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 const project = mkdtempSync(join(tmpdir(), "permacache-package-"));
@@ -49,6 +51,12 @@ try {
     example.replace(/import (\{.*?\}) from ("permacache.*?");/g, "const $1 = require($2);"),
   );
   assertSays("the README's first example with require", run(process.execPath, ["example.cjs"], project), promised);
+
+  const installed = join(project, "node_modules", "permacache");
+  const docs = readdirSync(join(installed, "docs")).map((name) => `docs/${name}`);
+  for (const page of ["README.md", "CHANGELOG.md", ...docs]) {
+    assertSays(`links in ${page} that lead out of the package`, brokenLinks(join(installed, page)).join(" "), "");
+  }
 
   console.log(run("npx", ["publint", "run", tarball, "--strict"], "."));
   console.log(run("npx", ["attw", tarball, "--profile", "esm-only"], "."));

@@ -1,6 +1,24 @@
 import { channel } from "node:diagnostics_channel";
 import { debuglog, inspect } from "node:util";
-import type { CacheEvent } from "./types.js";
+
+/**
+ * What the diagnostics channels `permacache:hit`, `:miss`, `:wait`, `:store`, `:evict` and `:error` carry. A wait is for
+ * the computation of another process.
+ */
+export interface CacheEvent {
+  readonly type: "hit" | "miss" | "wait" | "store" | "evict" | "error";
+  readonly path: string;
+  readonly version?: string | undefined;
+  /** Canonical JSON. */
+  readonly key?: string | undefined;
+  /** Of a miss: `"absent"`, `"expired"`, `"damaged"`, `"invalid"`, `"refresh"`, `"out files"`, `"other source"` or `"unsigned"` (also: a structured clone in a shared directory); of an eviction: the limit; of a wait that is long: who computes. */
+  readonly reason?: string | undefined;
+  /** Of the computation, in milliseconds. */
+  readonly duration?: number | undefined;
+  /** Of the entry. */
+  readonly bytes?: number | undefined;
+  readonly error?: unknown;
+}
 
 /**
  * What happens in the cache, for those who listen: subscribers of the diagnostics channels `permacache:hit`, `:miss`,
@@ -49,4 +67,19 @@ function lineOf({ type, path, key, reason, duration, bytes, error }: CacheEvent)
     .filter((part) => part !== undefined)
     .join(" ")
     .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
+}
+
+/** Emits a process warning, which Node prints to stderr and hands to `process.on("warning")`. */
+export function warn(message: string, code: string): void {
+  process.emitWarning(message, { type: "PermacacheWarning", code });
+}
+
+/** What has to be done in all, and how much of that is. */
+export interface WorkProgress {
+  readonly done: number;
+  readonly total: number;
+}
+export interface WorkOptions {
+  /** Told now and then, and at the end. */
+  onProgress?: ((progress: WorkProgress) => void) | undefined;
 }

@@ -1,8 +1,52 @@
 /**
  * Sync and async are one flow, written once as a generator. In it `yield* wait(x)` reads as `await x`, but costs no turn
  * of the event loop where `x` is no promise. `run` gives the result at once where no promise was met, else a promise.
+ *
+ * A flow does not call the user's function: it yields an `Invocation`, and whoever drives the flow makes the call. So the
+ * frames of the flow are off the stack while the function runs: its stack traces show its own callers, and it can recurse.
  */
-export type Flow<T> = Generator<PromiseLike<unknown>, T, any>;
+export type Flow<T> = Generator<PromiseLike<unknown> | Invocation, T, any>;
+
+/** A call of the user's function. */
+export class Invocation {
+  /** What the function returned, or threw. */
+  result: unknown;
+  hasThrown = false;
+
+  constructor(
+    readonly fn: Function,
+    readonly self: unknown,
+    readonly args: readonly unknown[],
+  ) {}
+
+  /** Called right before and right after the function: here nothing has to be done. */
+  enter(): void {}
+  leave(): void {}
+
+  threw(error: unknown): void {
+    this.result = error;
+    this.hasThrown = true;
+  }
+}
+
+/** Where a flow stopped. */
+export type Step<T> = IteratorResult<PromiseLike<unknown> | Invocation, T>;
+
+/** Goes on with a flow after the function that it stopped for has returned, or thrown. */
+export function resume<T>(flow: Flow<T>, invocation: Invocation): Step<T> {
+  return invocation.hasThrown ? flow.throw(invocation.result) : flow.next(invocation.result);
+}
+
+function invoke(invocation: Invocation): void {
+  invocation.enter();
+  try {
+    invocation.result = invocation.fn.apply(invocation.self, invocation.args);
+  } catch (error) {
+    invocation.threw(error);
+  } finally {
+    invocation.leave();
+  }
+}
 
 export function* wait<T>(value: T | PromiseLike<T>): Flow<T> {
   // What is no promise does not go up through all the flows around and back: 10 of 100 us of a cold call.
@@ -28,30 +72,50 @@ export function isFlow<T>(value: MaybeFlow<T>): value is Flow<T> {
 const ANY_FLOW = Object.getPrototypeOf(wait).prototype;
 
 export function run<T>(flow: Flow<T>): T | Promise<T> {
-  const step = flow.next();
-  return step.done ? step.value : runAsync(flow, step.value);
+  return runOn(flow, flow.next());
 }
 
-export function runOn<T>(begun: MaybeFlow<T>): T | Promise<T> {
-  return isFlow(begun) ? run(begun) : begun;
-}
-
-async function runAsync<T>(flow: Flow<T>, first: PromiseLike<unknown>): Promise<T> {
-  let step: IteratorResult<PromiseLike<unknown>, T> = { done: false, value: first };
+/** Runs a flow from where it stopped. */
+export function runOn<T>(flow: Flow<T>, from: Step<T>): T | Promise<T> {
+  let step = from;
   while (!step.done) {
-    let value: unknown;
-    try {
-      value = await step.value;
-    } catch (error) {
-      step = flow.throw(error);
-      continue;
-    }
-    step = flow.next(value);
+    if (!(step.value instanceof Invocation)) return runAsync(flow, step.value);
+    invoke(step.value);
+    step = resume(flow, step.value);
   }
   return step.value;
 }
 
-/** Others have their turn: for work that goes on for long. */
+async function runAsync<T>(flow: Flow<T>, first: PromiseLike<unknown>): Promise<T> {
+  let step: Step<T> = { done: false, value: first };
+  while (!step.done) {
+    const { value } = step;
+    if (value instanceof Invocation) {
+      invoke(value);
+      step = resume(flow, value);
+      continue;
+    }
+    let result: unknown;
+    try {
+      result = await value;
+    } catch (error) {
+      step = flow.throw(error);
+      continue;
+    }
+    step = flow.next(result);
+  }
+  return step.value;
+}
+
+/** Other code has its turn: for work that goes on for long. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The part of an AbortSignal that is used: no types of the DOM or of Node are needed. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }

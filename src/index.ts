@@ -1,6 +1,11 @@
 export { createCache, defaultCache, fileStore, permacache, tempCache } from "./cache/cache.js";
-export { withMode } from "./call/modes.js";
+export type { Cache, CacheStats, DefaultCache, OpenPath, PathEntry, PathSummary, Verified } from "./cache/interface.js";
+export type { Mode } from "./call/modes.js";
+export { withMode } from "./call/scopes.js";
+export type { Progress } from "./call/settings.js";
+export type { Stats } from "./call/stats.js";
 export type { Codec } from "./entry/codecs.js";
+export type { EntryMeta } from "./entry/entry-meta.js";
 export {
   BatchError,
   BindingError,
@@ -13,44 +18,21 @@ export {
   StoreError,
   UnkeyableValueError,
 } from "./errors.js";
-export { verbose } from "./events.js";
+export { type CacheEvent, verbose, type WorkProgress } from "./events.js";
+export type { AbortSignalLike } from "./flow.js";
 export * from "./key/index.js";
+export type { AnyAsyncFunction, AnyFunction, CallArguments, Kw } from "./signature/function-types.js";
 export { kw } from "./signature/kw.js";
+export type { AsyncEngine as AsyncStore, Engine as Store, SyncEngine as SyncStore } from "./stores/engine.js";
+export type { Duration, Limits, Size } from "./stores/limits.js";
 export { tieredStore } from "./stores/tiered/tiered-store.js";
 export type {
-  AbortSignalLike,
-  AnyAsyncFunction,
-  AnyFunction,
-  AsyncStore,
   BatchFunction,
-  Cache,
   CachedFunction,
-  CacheEvent,
-  CacheOptions,
-  CacheStats,
-  CallArguments,
-  DefaultCache,
   Detail,
-  Duration,
-  EntryMeta,
-  Kw,
-  Limits,
   Management,
-  MemoryOptions,
-  Mode,
-  OpenPath,
-  Options,
-  Overrides,
-  PathEntry,
-  PathSummary,
   Peek,
   Permacache,
-  Progress,
-  Size,
-  Stats,
-  Store,
-  SyncStore,
-  Verified,
-  WorkProgress,
-} from "./types.js";
+} from "./wrap/cached-function-types.js";
+export type { CacheOptions, MemoryOptions, Options, Overrides } from "./wrap/options.js";
 export { cacheOf } from "./wrap/permacache.js";

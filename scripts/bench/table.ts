@@ -11,24 +11,24 @@ export interface Kept {
 }
 
 const LAST = new URL("last.json", import.meta.url);
-const README = new URL("../../README.md", import.meta.url);
+const PAGE = new URL("../../docs/speed.md", import.meta.url);
 const [BEGIN, END] = ["<!-- bench -->", "<!-- /bench -->"];
 
 export function lastKept(): Kept {
   return JSON.parse(readFileSync(LAST, "utf8"));
 }
 
-/** Keeps the rows, beside those that were kept and not measured now, and writes their table to the README. */
+/** Keeps the rows, beside those that were kept and not measured now, and writes their table to docs/speed.md. */
 export function save(measured: readonly Measured[]): void {
   const now = new Map(measured.map((row) => [row.name, row]));
   const rows = lastKept().rows.map((row) => now.get(row.name) ?? row);
   for (const row of measured) if (!rows.includes(row)) rows.push(row);
   const kept: Kept = { date: new Date().toISOString().slice(0, 10), machine: machine(), node: process.version, rows };
   writeFileSync(LAST, `${JSON.stringify(kept, null, 2)}\n`);
-  const text = readFileSync(README, "utf8");
+  const text = readFileSync(PAGE, "utf8");
   const [before, rest] = text.split(BEGIN);
   const after = rest!.split(END)[1]!;
-  writeFileSync(README, `${before}${BEGIN}\n${headOf(kept)}\n\n${tableOf(rows)}\n${END}${after}`);
+  writeFileSync(PAGE, `${before}${BEGIN}\n${headOf(kept)}\n\n${tableOf(rows)}\n${END}${after}`);
 }
 
 function headOf({ date, machine, node }: Kept): string {

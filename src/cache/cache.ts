@@ -3,20 +3,23 @@ import { tmpdir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { assertPath } from "../entry/identity.js";
 import { OptionError, StoreError } from "../errors.js";
-import type { AnyAsyncFunction, AsyncStore, Cache, CacheOptions, DefaultCache, SyncStore } from "../types.js";
-import { Home, storeIn } from "../wrap/cache-state.js";
-import { type CacheSettings, checkOptions } from "../wrap/options.js";
+import type { AnyAsyncFunction } from "../signature/function-types.js";
+import type { AsyncEngine, SyncEngine } from "../stores/engine.js";
+import { CacheState, fileEngineIn } from "../wrap/cache-state.js";
+import type { CacheOptions } from "../wrap/options.js";
 import { createCall, createPermacache } from "../wrap/permacache.js";
+import { checkOptions } from "../wrap/settings.js";
+import type { Cache, DefaultCache } from "./interface.js";
 import { inventoryOf } from "./inventory.js";
 
 /**
  * A cache of its own: a directory, or a `store`, and defaults for the functions that its `permacache` wraps.
  * @throws OptionError for an unknown option or a wrong type, or where there are both a `dir` and a `store`
  */
-export function createCache(options: CacheOptions & { store: AsyncStore }): Cache<AnyAsyncFunction>;
-export function createCache(options?: CacheOptions & { store?: SyncStore | undefined }): Cache;
+export function createCache(options: CacheOptions & { store: AsyncEngine }): Cache<AnyAsyncFunction>;
+export function createCache(options?: CacheOptions & { store?: SyncEngine | undefined }): Cache;
 export function createCache(options?: CacheOptions): Cache<any> {
-  return cacheOf(new Home(checkOptions("createCache()", options as CacheSettings, "cache")));
+  return cacheOf(new CacheState(checkOptions("createCache()", options, "cache")));
 }
 
 /**
@@ -24,18 +27,18 @@ export function createCache(options?: CacheOptions): Cache<any> {
  * @param options `dir`: as that of a cache, private to the user
  * @throws OptionError
  */
-export function fileStore(options?: { dir?: string | undefined }): SyncStore {
+export function fileStore(options?: { dir?: string | undefined }): SyncEngine {
   const { dir, ...others } = checkOptions("fileStore()", options, "cache");
   const [other] = Object.keys(others);
   if (other !== undefined) throw new OptionError(`fileStore(): there is no option "${other}". There is dir.`);
-  return storeIn(dir);
+  return fileEngineIn(dir);
 }
 
-function cacheOf(home: Home): Cache {
-  const inventory = inventoryOf(home);
+function cacheOf(state: CacheState): Cache {
+  const inventory = inventoryOf(state);
   return {
-    permacache: createPermacache(home),
-    call: createCall(home),
+    permacache: createPermacache(state),
+    call: createCall(state),
     ...inventory,
     [Symbol.asyncDispose]: inventory.close,
   };
@@ -49,7 +52,7 @@ function cacheOf(home: Home): Cache {
  * @throws PathError, OptionError
  */
 export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Cache {
-  const settings = checkOptions("tempCache()", options as CacheSettings, "cache");
+  const settings = checkOptions("tempCache()", options, "cache");
   for (const option of ["dir", "store"] as const) {
     if (settings[option] === undefined) continue;
     throw new OptionError(
@@ -57,14 +60,14 @@ export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Ca
     );
   }
   if (typeof name === "string" && (isAbsolute(name) || /^~(?=$|[\\/])/.test(name))) {
-    return cacheOf(new Home({ maxAge: TEMPORARY, ...settings, dir: name }));
+    return cacheOf(new CacheState({ maxAge: TEMPORARY, ...settings, dir: name }));
   }
   assertPath(name);
   const base = join(tmpdir(), `permacache-${userName()}`);
-  const home = new Home({ maxAge: TEMPORARY, ...settings, dir: join(base, ...name.split("/")) }, () =>
+  const state = new CacheState({ maxAge: TEMPORARY, ...settings, dir: join(base, ...name.split("/")) }, () =>
     assertPrivate(base),
   );
-  return cacheOf(home);
+  return cacheOf(state);
 }
 
 /** Milliseconds: 7 days. */
@@ -85,13 +88,13 @@ function assertPrivate(base: string): void {
   );
 }
 
-const defaultHome = new Home({});
+const defaultState = new CacheState({});
 
 /** The cache of `permacache`: in `PERMACACHE_DIR`, else in the per-user cache directory of the platform. */
 export const defaultCache: DefaultCache = {
-  ...cacheOf(defaultHome),
+  ...cacheOf(defaultState),
   configure(options) {
-    defaultHome.configure(checkOptions("defaultCache.configure()", options as CacheSettings, "cache"));
+    defaultState.configure(checkOptions("defaultCache.configure()", options, "cache"));
   },
 };
 

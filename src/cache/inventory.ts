@@ -11,12 +11,18 @@ import { OptionError, StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { run, turn } from "../flow.js";
 import { canonicalJson } from "../key/canonical-json.js";
+import type { Plain } from "../signature/function-types.js";
+import type { Evicted, Listed } from "../stores/engine.js";
+import type { Folder } from "../stores/folder.js";
 import { isExpired } from "../stores/limits.js";
-import type { Evicted, Folder, Listed, Store, StoredFolder } from "../stores/store.js";
-import type { Cache, OpenPath, PathEntry, PathSummary, Peek, Plain } from "../types.js";
-import type { Home } from "../wrap/cache-state.js";
-import { checkLimits, checkMethodOptions } from "../wrap/options.js";
-import { exportTo, importFrom } from "./archive/archive.js";
+import type { Store, StoredFolder } from "../stores/store.js";
+import type { CacheState } from "../wrap/cache-state.js";
+import type { Peek } from "../wrap/cached-function-types.js";
+import { checkLimits, DEFAULTS } from "../wrap/settings.js";
+import { exportTo } from "./archive/export.js";
+import { importFrom } from "./archive/import.js";
+import type { Cache, OpenPath, PathEntry, PathSummary } from "./interface.js";
+import { checkMethodOptions } from "./method-options.js";
 import { identityIn, verify } from "./verify.js";
 import { sparing } from "./work-progress.js";
 
@@ -26,26 +32,26 @@ type Inventory = Pick<
   "list" | "open" | "stats" | "prune" | "clear" | "verify" | "exportTo" | "importFrom" | "close"
 >;
 
-export function inventoryOf(home: Home): Inventory {
+export function inventoryOf(state: CacheState): Inventory {
   return {
     list: () => {
-      const store = home.store();
-      return tellingEach("cache.list()", store, list(store, home.trust));
+      const store = state.store();
+      return tellingEach("cache.list()", store, list(store, state.trust));
     },
-    open: (path, options) => open(home, path, options),
+    open: (path, options) => open(state, path, options),
     stats: async () => {
-      const { directory, lock } = home.store();
-      return { ...home.stats(), directory, lock };
+      const { directory, lock } = state.store();
+      return { ...state.stats(), directory, lock };
     },
     prune: async (limits, options) => {
       const subject = "cache.prune()";
       const { onProgress } = checkMethodOptions(subject, options, { onProgress: "function" });
-      const store = home.store();
-      const given = limits ? checkLimits(subject, limits) : home.limits;
+      const store = state.store();
+      const given = limits ? checkLimits(subject, limits) : state.limits;
       return telling(subject, store, async () => told(await store.prune(given, sparing(onProgress))));
     },
     clear: async () => {
-      const store = home.store();
+      const store = state.store();
       return telling("cache.clear()", store, () => clear(store.folders()));
     },
     verify: async (options) => {
@@ -54,25 +60,25 @@ export function inventoryOf(home: Home): Inventory {
         fix: "boolean",
         onProgress: "function",
       });
-      const store = home.store();
-      return telling(subject, store, () => verify(store, home.trust, fix, onProgress && sparing(onProgress)));
+      const store = state.store();
+      return telling(subject, store, () => verify(store, state.trust, fix, onProgress && sparing(onProgress)));
     },
     exportTo: async (path, file, options) => {
       const subject = "cache.exportTo()";
       checkFile(subject, file);
       checkMethodOptions(subject, options, { onProgress: "function" });
-      const store = home.store();
-      return telling(subject, store, () => exportTo(store, path, file, { ...options, trust: home.trust }));
+      const store = state.store();
+      return telling(subject, store, () => exportTo(store, path, file, { ...options, trust: state.trust }));
     },
     importFrom: async (path, file, options) => {
       const subject = "cache.importFrom()";
       checkFile(subject, file);
       checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
-      const store = home.store();
-      const { compress } = home.settings;
-      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress, trust: home.trust }));
+      const store = state.store();
+      const { compress } = state.settings;
+      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress, trust: state.trust }));
     },
-    close: () => home.store().close(),
+    close: () => state.store().close(),
   };
 }
 
@@ -150,7 +156,7 @@ async function* entriesOf(
 /** One by one: what was read of one is garbage before the next is read, and costs the collector nothing. */
 function* entriesIn(store: Store, trust: Trust, folder: Folder, group: readonly Listed[]): Generator<PathEntry, void> {
   for (const each of group) {
-    const bytes = each.read();
+    const bytes = each.read() as Buffer | undefined;
     const head = bytes && headTrusted(bytes, trust);
     const identity = head && identityIn(store, folder, head.identity);
     if (!identity) continue;
@@ -161,11 +167,11 @@ function* entriesIn(store: Store, trust: Trust, folder: Folder, group: readonly 
 
 // ---- one path ----
 
-function open(home: Home, path: string, options: { version?: string | null | undefined } | undefined): OpenPath {
+function open(state: CacheState, path: string, options: { version?: string | null | undefined } | undefined): OpenPath {
   assertPath(path);
   const subject = `cache.open("${path}")`;
   const { version } = checkMethodOptions(subject, options, { version: "string or null" });
-  const store = home.store();
+  const store = state.store();
   const name = version === undefined ? undefined : folderNames({ path, version: version ?? undefined }).at(-1)!;
 
   /** Those of the version, or of all. */
@@ -183,16 +189,17 @@ function open(home: Home, path: string, options: { version?: string | null | und
 
   /** The newest entry that holds. */
   async function find(given: Plain | string): Promise<DecodedEntry | undefined> {
-    const { key, digest, readable } = named(given);
+    const name = named(given);
+    const { key } = name;
     let newest: DecodedEntry | undefined;
     for await (const { folder } of folders()) {
-      const read = folder.read(digest, true, readable);
+      const read = folder.read(name, true);
       const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
-      const entry = bytes && decodeTrusted(bytes, home.trust);
+      const entry = bytes && decodeTrusted(bytes, state.trust);
       if (entry?.key !== key || !identityIn(store, folder, entry.identity)) continue;
       if (newest && newest.createdAt >= entry.createdAt) continue;
-      const usedAt = Math.max(entry.createdAt, folder.usedAt(digest, readable) ?? 0);
-      if (isExpired({ createdAt: entry.createdAt, usedAt }, home.limits, Date.now())) continue;
+      const usedAt = Math.max(entry.createdAt, folder.usedAt(name) ?? 0);
+      if (isExpired({ createdAt: entry.createdAt, usedAt }, state.limits, Date.now())) continue;
       newest = { ...entry, payload: Buffer.from(entry.payload) }; // as it stands there until the next read
     }
     return newest;
@@ -204,28 +211,28 @@ function open(home: Home, path: string, options: { version?: string | null | und
     peek: (given) =>
       telling(subject, store, async () => {
         const entry = await find(given);
-        return entry && peeked(subject, home, entry);
+        return entry && peeked(subject, state, entry);
       }),
     delete: (given) =>
       telling(subject, store, async () => {
-        const { digest, readable } = named(given);
+        const name = named(given);
         let isRemoved = false;
         for await (const { folder } of folders()) {
-          abandon(folder, digest);
-          if (await folder.remove(digest, readable)) isRemoved = true;
+          abandon(folder, name.digest);
+          if (await folder.remove(name)) isRemoved = true;
         }
         return isRemoved;
       }),
-    entries: () => tellingEach(subject, store, entriesOf(store, home.trust, folders())),
+    entries: () => tellingEach(subject, store, entriesOf(store, state.trust, folders())),
     clear: () => telling(subject, store, () => clear(folders())),
     prune: (limits) =>
       telling(subject, store, async () => {
-        const { maxEntries, maxBytes, ...ages } = home.limits;
+        const { maxEntries, maxBytes, ...ages } = state.limits;
         // As for a function: the sizes of the cache are for all of its paths.
         const [own, whole] = limits
           ? [checkLimits(`${subject}.prune()`, limits), {}]
           : [ages, { maxEntries, maxBytes }];
-        for await (const { folder } of store.folders(path)) return told(await folder.prune(own, whole)); // of all versions
+        for await (const { folder } of store.folders(path)) return told(await run(folder.evict(own, whole))); // of all versions
         return 0;
       }),
   };
@@ -263,9 +270,9 @@ function isJson(text: string): boolean {
 }
 
 /** @throws StoreError where the value cannot be decoded here */
-function peeked(subject: string, home: Home, entry: DecodedEntry): Peek<unknown> & PathEntry {
+function peeked(subject: string, state: CacheState, entry: DecodedEntry): Peek<unknown> & PathEntry {
   try {
-    const value = decodeValue(entry, entry.payload, home.settings.codec ?? "auto");
+    const value = decodeValue(entry, entry.payload, state.settings.codec ?? DEFAULTS.codec);
     return { value, ...metaOfHead(entry), version: parseIdentity(entry.identity)?.version };
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
@@ -282,7 +289,7 @@ async function clear(folders: AsyncIterable<StoredFolder>): Promise<number> {
   let count = 0;
   for await (const { folder } of folders) {
     abandon(folder);
-    count += await run(folder.clear(true));
+    count += await folder.clear(true);
   }
   return count;
 }

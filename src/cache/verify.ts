@@ -1,16 +1,19 @@
 import { deserialize } from "node:v8";
 import { digestOf } from "../call/bind.js";
-import { parseRecord } from "../call/out-files/out-files.js";
 import { decompressed, partsOf, textOf } from "../entry/codecs.js";
 import { type DecodedEntry, decodeEntry, isSealed } from "../entry/entry.js";
 import { type Identity, parseIdentity } from "../entry/identity.js";
+import { parseRecord } from "../entry/out-record.js";
 import { transcodeTree } from "../entry/transcode.js";
 import type { Trust } from "../entry/trust.js";
 import { PermacacheError } from "../errors.js";
+import type { WorkProgress } from "../events.js";
 import { codeOf } from "../files/io.js";
 import { turn } from "../flow.js";
-import type { Content, Folder, Listed, Store } from "../stores/store.js";
-import type { Verified, WorkProgress } from "../types.js";
+import type { Listed } from "../stores/engine.js";
+import type { Folder } from "../stores/folder.js";
+import type { Store } from "../stores/store.js";
+import type { Verified } from "./interface.js";
 
 /**
  * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place; in a cache
@@ -23,59 +26,90 @@ export async function verify(
   fix: boolean,
   onProgress: ((progress: WorkProgress) => void) | undefined,
 ): Promise<Verified> {
-  let total = onProgress ? await countContents(store) : 0;
+  let total = onProgress ? await countIn(store) : 0;
   let done = 0;
   let checked = 0;
   let removed = 0;
   const damaged: string[] = [];
-  for await (const { folder } of store.folders()) {
-    for await (const group of folder.contents()) {
-      for (const content of group) {
-        const isWhole = await isWholeContent(store, trust, folder, content);
-        if (isWhole !== undefined && content.kind !== "strange") checked++;
-        if (isWhole === false) {
-          damaged.push(content.location);
-          if (fix) {
-            await content.remove();
-            removed++;
-          }
+  for await (const group of thingsIn(store)) {
+    for (const { what, location, isWhole, remove } of group.map((each) => each(trust))) {
+      const whole = await isWhole();
+      if (whole !== undefined && what !== "stray") checked++;
+      if (whole === false) {
+        damaged.push(location);
+        if (fix) {
+          await remove();
+          removed++;
         }
-        done++;
-        total = Math.max(total, done); // others write meanwhile
-        if (done < total) onProgress?.({ done, total });
       }
-      await turn();
+      done++;
+      total = Math.max(total, done); // others write meanwhile
+      if (done < total) onProgress?.({ done, total });
     }
+    await turn();
   }
   onProgress?.({ done, total: done });
   return { checked, damaged: damaged.sort(), removed };
 }
 
-async function countContents(store: Store): Promise<number> {
+async function countIn(store: Store): Promise<number> {
   let count = 0;
-  for await (const { folder } of store.folders()) {
-    for await (const group of folder.contents()) {
-      count += group.length;
-      await turn();
-    }
+  for await (const group of thingsIn(store)) {
+    count += group.length;
+    await turn();
   }
   return count;
 }
 
-/** `undefined` where it is gone. */
-async function isWholeContent(
-  store: Store,
-  trust: Trust,
-  folder: Folder,
-  content: Content,
-): Promise<boolean | undefined> {
-  if (content.kind === "strange") return false;
-  return content.kind === "kept" ? content.isWhole() : isWholeEntry(store, trust, folder, content);
+/** Something in a folder that can be verified. */
+interface Thing {
+  readonly what: "entry" | "content" | "stray";
+  readonly location: string;
+  /** `undefined` where it is gone. */
+  isWhole(): Promise<boolean | undefined> | boolean | undefined;
+  remove(): Promise<void> | void;
+}
+
+/** All that there is, group by group. It is looked at one by one: thousands stand in a group. */
+async function* thingsIn(store: Store): AsyncGenerator<readonly ((trust: Trust) => Thing)[], void> {
+  for (const { listing, contents } of store.engine.tiers ?? [store.engine]) {
+    if (!listing) continue;
+    for await (const { folder } of store.folders(undefined, listing)) {
+      for await (const group of listing.list(folder.name, true)) {
+        yield group.map((listed) => (trust) => entryThing(store, trust, folder, listed));
+      }
+      for await (const group of contents?.list(folder.name) ?? []) {
+        yield group.map((kept) => () => ({
+          what: "content",
+          location: kept.location,
+          isWhole: () => kept.isWhole(),
+          remove: () => kept.remove(),
+        }));
+      }
+      for await (const group of listing.strays?.(folder.name) ?? []) {
+        yield group.map((stray) => () => ({
+          what: "stray",
+          location: stray.location,
+          isWhole: () => false,
+          remove: () => stray.remove(),
+        }));
+      }
+    }
+  }
+}
+
+function entryThing(store: Store, trust: Trust, folder: Folder, listed: Listed): Thing {
+  return {
+    what: "entry",
+    location: listed.location,
+    isWhole: () => isWholeEntry(store, trust, folder, listed),
+    remove: () => listed.remove(),
+  };
 }
 
 function isWholeEntry(store: Store, trust: Trust, folder: Folder, listed: Listed): boolean | undefined {
   try {
-    const bytes = listed.read();
+    const bytes = listed.read() as Buffer | undefined;
     const entry = bytes && decodeEntry(bytes);
     if (!entry || (trust.seal && !isSealed(bytes, trust.seal))) return bytes && false;
     const isInPlace = identityIn(store, folder, entry.identity) && digestOf(entry.key).startsWith(listed.digest);

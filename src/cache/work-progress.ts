@@ -1,4 +1,4 @@
-import type { WorkProgress } from "../types.js";
+import type { WorkProgress } from "../events.js";
 
 /** Tells of work that goes on at most twenty times a second, and of its end. */
 export function sparing(onProgress: ((progress: WorkProgress) => void) | undefined): (progress: WorkProgress) => void {

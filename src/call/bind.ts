@@ -1,9 +1,10 @@
 import { sha256 } from "#sha256";
+import { NO_RECORD, type OutRecord } from "../entry/out-record.js";
 import { ReadableName } from "../entry/readable-name.js";
 import { StoreError, UnkeyableValueError } from "../errors.js";
 import { type Bound, byName } from "../signature/bind.js";
-import type { Folder } from "../stores/store.js";
-import { type Asked, askedFor, NO_RECORD, type OutRecord } from "./out-files/out-files.js";
+import type { Folder } from "../stores/folder.js";
+import { type Asked, askedFor } from "./out-files/asked.js";
 import type { Plan } from "./plan.js";
 
 /** A call that is bound and keyed; of a batch, the call for one element. */
@@ -44,7 +45,7 @@ export interface BoundCall {
 }
 
 /** Binds the call as the language would, and makes its key. */
-export function begin(plan: Plan, self: unknown, args: readonly unknown[], dir: string | undefined): BoundCall {
+export function bindCall(plan: Plan, self: unknown, args: readonly unknown[], dir: string | undefined): BoundCall {
   const bound = plan.binder.bind(args);
   const key = keyed(plan, () => plan.callKey.of(bound.values, self));
   const folder = plan.folder(dir ?? directoryOf(plan, bound.values));

@@ -1,18 +1,20 @@
 import { CacheMissError } from "../errors.js";
-import { type Flow, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
-import { type CallSettings, waitOf } from "../wrap/options.js";
-import { type BoundCall, begin, type Call, keyed } from "./bind.js";
+import { type Flow, Invocation, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import { type BoundCall, bindCall, type Call, keyed } from "./bind.js";
 import { type Job, obtain } from "./compute.js";
-import { consult, type Terms, writesIn } from "./look-up.js";
-import { scopeOf } from "./modes.js";
+import { context } from "./context.js";
+import { consult } from "./look-up.js";
 import { holding } from "./out-files/out-file-calls.js";
 import { miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
+import { scopeOf } from "./scopes.js";
+import type { CallSettings } from "./settings.js";
+import { type Terms, writesIn } from "./terms.js";
 
 /**
  * The way of a call:
  *
- *     call -> bind arguments -> apply key functions -> canonical JSON -> digest         begin      keyed-call.ts
+ *     call -> bind arguments -> apply key functions -> canonical JSON -> digest         bindCall   bind.ts
  *          -> store: hit -> decode -> value                                             consult    look-up.ts
  *                    miss -> join who computes it -> value                              obtain     compute.ts
  *                            compute -> encode -> publish -> value                      store      store-result.ts
@@ -25,11 +27,14 @@ export function answer(
 ): MaybeFlow<Outcome> {
   const terms = termsOf(plan, settings);
   if (terms.mode === "bypass") return uncached(plan, self, plan.binder.bind(args).args);
-  const begun = begin(plan, self, args, settings.dir);
+  const begun = bindCall(plan, self, args, settings.dir);
   const { call } = begun;
   if (call.out.length > 0) {
     const lockTerms = { ...terms, plan, ...storingTerms(plan, settings) };
-    return holding(call, lockTerms, writesIn(terms), () => answerKeyed(begun, terms, settings, consult(call, terms)));
+    return holding(call, lockTerms, writesIn(terms), (within) => {
+      const inside = { ...terms, within };
+      return answerKeyed(begun, inside, settings, consult(call, inside));
+    });
   }
   const served = consult(call, terms);
   return served === undefined || isFlow(served) ? answerKeyed(begun, terms, settings, served) : served;
@@ -38,17 +43,14 @@ export function answer(
 /** The narrowest mode: of the call, of a scope, else of the function. */
 export function termsOf(plan: Plan, settings: CallSettings): Terms {
   const scope = settings.mode === undefined ? scopeOf(plan) : undefined;
-  return { mode: settings.mode ?? scope?.mode ?? plan.settings().mode, scope };
+  const mode = settings.mode ?? scope?.mode ?? plan.settings().mode;
+  return { mode, scope, within: context.getStore()?.flight };
 }
 
 /** What bears on computing and storing: of the call, else of the function. */
-export function storingTerms(plan: Plan, { maxWait, durability, signal }: CallSettings) {
+export function storingTerms(plan: Plan, { maxWait, isDurable, signal }: CallSettings) {
   const own = plan.settings();
-  return {
-    maxWait: maxWait === undefined ? own.maxWait : waitOf(maxWait),
-    isDurable: (durability ?? own.durability) === "file",
-    signal,
-  };
+  return { maxWait: maxWait ?? own.maxWait, isDurable: isDurable ?? own.isDurable, signal };
 }
 
 function* answerKeyed(
@@ -103,7 +105,7 @@ export function assertMayCompute(call: Call, { mode }: Terms): void {
 /** Runs the function, and nothing else. @param args what it receives */
 export function* uncached(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outcome> {
   const start = performance.now();
-  const result = plan.fn.apply(self, args);
+  const result: unknown = yield new Invocation(plan.fn, self, args);
   const value = isThenable(result) ? yield* wait(result) : result;
   const now = { createdAt: Date.now(), duration: performance.now() - start };
   return { value, hit: false, key: "", async: value !== result, ...now, source: plan.source, bytes: 0 };

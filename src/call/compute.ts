@@ -1,13 +1,12 @@
 import { decodeValue, type Payload } from "../entry/codecs.js";
-import { type Flow, isFlow, isThenable, wait } from "../flow.js";
-import type { Folder, Mark } from "../stores/store.js";
-import type { AbortSignalLike } from "../types.js";
+import { type AbortSignalLike, type Flow, isFlow, isThenable, wait } from "../flow.js";
+import type { Folder, Mark } from "../stores/folder.js";
 import { type ChunkOptions, inChunks, throwIfAborted } from "./batch/chunks.js";
 import type { Call } from "./bind.js";
-import { context } from "./context.js";
+import { assertStackRoom, context, InvocationIn } from "./context.js";
 import { type LockTerms, underLocks } from "./locks.js";
 import { consult, refreshId, runningFor } from "./look-up.js";
-import { assertWritten, stampsBefore } from "./out-files/out-files.js";
+import { assertWritten, stampsBefore } from "./out-files/record.js";
 import { hit, miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { Flight, takeOff, touchDown } from "./single-flight.js";
@@ -82,7 +81,7 @@ function* computeMissing(job: Job, chunk: readonly Call[], joined: Joined[]): Fl
   const missing = yield* look(job, chunk, (call) => call.isLookedUp);
   // From here until the flight has taken off nobody else runs.
   const own = missing.filter((call) => {
-    const landing = runningFor<Landings>(call, job)?.join();
+    const landing = runningFor<Landings>(call, job)?.join(job.within);
     if (!landing) return true;
     landing.catch(() => {}); // it is waited for later, and may fail before
     joined.push({ call, landing });
@@ -141,7 +140,8 @@ function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
 /** Computes these calls; whoever of this process wants one of them joins. */
 function* compute(job: Job, calls: readonly Call[]): Flow<void> {
   const { plan, mode, scope } = job;
-  const flight = new Flight<Landings>(mode === "refresh" ? scope : undefined, mode !== "read-only");
+  if (job.within) assertStackRoom();
+  const flight = new Flight<Landings>(mode === "refresh" ? scope : undefined, mode !== "read-only", job.within);
   flight.canBeJoined = plan.async;
   const landed = new Map<Call, Landed>();
   for (const { folder, digest } of calls) {
@@ -192,7 +192,7 @@ function* runFor(job: Job, calls: readonly Call[], flight: Flight<Landings>, lan
   const before = stampsBefore(out);
   const start = performance.now();
   const around = { scope: context.getStore()?.scope, flight };
-  const result = context.run(around, () => plan.fn.apply(job.self, args));
+  const result: unknown = yield new InvocationIn(plan.fn, job.self, args, around);
   flight.canBeJoined = isThenable(result);
   const value = flight.canBeJoined ? yield* wait(result) : result;
   const duration = (performance.now() - start) / calls.length;

@@ -1,13 +1,12 @@
 import { emit, isHeard } from "../events.js";
-import type { Held } from "../files/locks/key-lock.js";
 import { nextPause } from "../files/locks/lock-waiting.js";
-import { type Flow, wait } from "../flow.js";
-import type { AbortSignalLike } from "../types.js";
+import { type AbortSignalLike, type Flow, wait } from "../flow.js";
+import type { Held } from "../stores/engine.js";
 import { throwIfAborted } from "./batch/chunks.js";
 import { type Call, digestOf } from "./bind.js";
-import type { Terms } from "./look-up.js";
 import type { Plan } from "./plan.js";
 import { type Flight, runningOf } from "./single-flight.js";
+import type { Terms } from "./terms.js";
 
 /**
  * What calls hold against other processes: first their out paths, then their keys. No two processes ever wait for each

@@ -1,33 +1,24 @@
 import { decodeValue } from "../entry/codecs.js";
 import { checksumOf, decodeEntry, type EntryBytes } from "../entry/entry.js";
+import { bytesKept, NO_RECORD, type OutRecord } from "../entry/out-record.js";
 import { isTrusted, recordIn } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
 import { type Flow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import type { Folder } from "../stores/folder.js";
 import { isExpired } from "../stores/limits.js";
-import type { Folder } from "../stores/store.js";
-import type { Mode } from "../types.js";
 import type { Call } from "./bind.js";
 import type { Scope } from "./modes.js";
 import { keptFileOf, serveOutFiles } from "./out-files/out-file-calls.js";
-import { bytesKept, NO_RECORD, type OutRecord, sourcesOf } from "./out-files/out-files.js";
+import { sourcesOf } from "./out-files/serve.js";
 import { hit, metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { type Flight, runningOf } from "./single-flight.js";
+import { type Terms, writesIn } from "./terms.js";
 import { reportEntry, reportStorage } from "./trouble.js";
 
 /** An outcome from the store, with what the entry says of out files. */
 export interface Found extends Outcome {
   readonly record: OutRecord;
-}
-
-/** The mode of a call, and the scope it comes from, where it does. */
-export interface Terms {
-  readonly mode: Mode;
-  readonly scope: Scope | undefined;
-}
-
-export function writesIn({ mode }: Terms): boolean {
-  return mode === "read-write" || mode === "refresh";
 }
 
 /**
@@ -53,9 +44,10 @@ function serve(call: Call, terms: Terms, served: Outcome): Outcome {
 }
 
 /** Where that cannot be noted, it was a hit all the same. */
-function noteUse({ plan, folder, digest, readable }: Call): void {
+function noteUse(call: Call): void {
+  const { plan, folder } = call;
   try {
-    folder.use(digest, readable);
+    folder.use(call);
   } catch (error) {
     reportStorage(plan, folder, "written", error);
   }
@@ -92,17 +84,15 @@ export function runningFor<T>({ folder, digest }: Call, terms: Terms): Flight<T>
  * always the answer is there at once, and every hit comes by.
  */
 function lookUp(call: Call): Found | undefined | Promise<Found | undefined> {
-  const { plan, folder, digest, readable } = call;
+  const { plan, folder } = call;
   const failed = (error: unknown) => {
     call.missed = "absent";
     reportStorage(plan, folder, "read", error);
     return undefined;
   };
-  let bytes: ReturnType<NonNullable<Folder["readPieces"]>>;
+  let bytes: ReturnType<Folder["readPieces"]>;
   try {
-    bytes = folder.readPieces
-      ? folder.readPieces(digest, plan.async, readable)
-      : folder.read(digest, plan.async, readable);
+    bytes = folder.readPieces(call, plan.async);
   } catch (error) {
     return failed(error);
   }
@@ -156,7 +146,8 @@ function decode(call: Call, bytes: EntryBytes): Found | undefined {
   }
 }
 
-function isPast({ plan, folder, digest, readable }: Call, createdAt: number): boolean {
+function isPast(call: Call, createdAt: number): boolean {
+  const { plan, folder } = call;
   const { limits } = plan.settings();
   if (!limits) return false;
   const now = Date.now();
@@ -164,7 +155,7 @@ function isPast({ plan, folder, digest, readable }: Call, createdAt: number): bo
   // Only now is it worth to ask when it was used.
   let usedAt: number | undefined;
   try {
-    usedAt = folder.usedAt(digest, readable);
+    usedAt = folder.usedAt(call);
   } catch (error) {
     reportStorage(plan, folder, "read", error);
   }

@@ -1,8 +1,8 @@
 import type { EntryHead } from "../entry/entry.js";
+import type { EntryMeta } from "../entry/entry-meta.js";
+import { bytesKept, parseRecord } from "../entry/out-record.js";
 import { emit, isHeard } from "../events.js";
-import type { EntryMeta } from "../types.js";
 import type { Call } from "./bind.js";
-import { bytesKept, parseRecord } from "./out-files/out-files.js";
 import type { Plan } from "./plan.js";
 
 /** What a call gives. */
@@ -49,9 +49,10 @@ export function hit(plan: Plan, outcome: Outcome): Outcome {
 }
 
 /** Counts a miss, and tells of it. */
-export function miss({ plan, key, folder, digest, readable, missed }: Call): void {
+export function miss(call: Call): void {
+  const { plan, key, folder, missed } = call;
   plan.stats.misses++;
   if (!isHeard("miss")) return;
-  const reason = missed === "absent" && folder.hasOfOtherSource(digest, readable) ? "other source" : missed;
+  const reason = missed === "absent" && folder.hasOfOtherSource(call) ? "other source" : missed;
   emit({ type: "miss", path: plan.path, version: plan.version, key, reason });
 }

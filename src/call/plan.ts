@@ -1,15 +1,12 @@
-import type { Codec } from "../entry/codecs.js";
-import type { Compression } from "../entry/compression.js";
+import type { EntryMeta } from "../entry/entry-meta.js";
 import type { Trust } from "../entry/trust.js";
-import type { PermacacheError } from "../errors.js";
 import type { Binder } from "../signature/bind.js";
 import type { ParallelParameter } from "../signature/parallel.js";
-import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
-import type { Folder } from "../stores/store.js";
-import type { EntryMeta, Mode, Progress, Stats } from "../types.js";
-import type { FunctionSettings } from "../wrap/options.js";
+import type { Folder } from "../stores/folder.js";
 import type { CallKey } from "./key.js";
-import type { OutParameter } from "./out-files/out-files.js";
+import type { OutParameter } from "./out-files/asked.js";
+import type { Progress, Settings } from "./settings.js";
+import type { Stats } from "./stats.js";
 
 /** What is known of a wrapped function once and for all calls. */
 export interface Plan {
@@ -36,9 +33,9 @@ export interface Plan {
   /** Options of the function. */
   readonly shouldStore: ((value: any) => boolean) | undefined;
   readonly validate: ((value: any, meta: EntryMeta) => boolean) | undefined;
-  readonly dir: FunctionSettings["dir"];
+  readonly dir: string | ((bound: any) => unknown) | undefined;
   /** Known at the first call. */
-  settings(): Resolved;
+  settings(): Settings;
   /** Of its cache. */
   readonly trust: Trust;
   /** Its entries in a directory, by default in that of its cache. */
@@ -56,20 +53,4 @@ export interface BatchPlan {
   readonly chunkSize: number;
   readonly concurrency: number;
   readonly onProgress: ((progress: Progress) => void) | undefined;
-}
-
-/** The settings of a function, its cache and the environment. */
-export interface Resolved {
-  readonly mode: Mode;
-  readonly codec: "auto" | "json" | Codec;
-  readonly compress: false | Compression;
-  readonly naming: "hash" | "readable";
-  readonly onError: "warn" | "throw" | ((error: PermacacheError) => void);
-  /** Milliseconds. */
-  readonly maxWait: number;
-  readonly durability: "none" | "file";
-  /** Of an encoded entry. */
-  readonly maxValueBytes: number;
-  /** `undefined`: none, and nothing is done for them. */
-  readonly limits: { readonly own: RetentionLimits; readonly whole: SizeLimits; readonly needUse: boolean } | undefined;
 }

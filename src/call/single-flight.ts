@@ -1,5 +1,4 @@
-import type { Folder } from "../stores/store.js";
-import { context } from "./context.js";
+import type { Folder } from "../stores/folder.js";
 import type { Scope } from "./modes.js";
 
 /**
@@ -21,18 +20,22 @@ export class Flight<T> {
   /**
    * @param scope the refresh scope that began it, if one did
    * @param stores whether its result is to be stored
+   * @param parent the computation that it is begun in
    */
   constructor(
     readonly scope: Scope | undefined,
     readonly stores: boolean,
+    parent: Flight<any> | undefined,
   ) {
-    this.parent = context.getStore()?.flight;
-    this.parent?.startWaiting(this);
+    this.parent = parent;
+    parent?.startWaiting(this);
   }
 
-  /** The result of the computation, `undefined` where waiting for it could never end. */
-  join(): Promise<T> | undefined {
-    const waiter = context.getStore()?.flight;
+  /**
+   * The result of the computation, `undefined` where waiting for it could never end.
+   * @param waiter the computation that waits for it
+   */
+  join(waiter: Flight<any> | undefined): Promise<T> | undefined {
     if (!this.canBeJoined || (waiter && this.awaits(waiter))) return undefined;
     this.landing ??= new Landing<T>();
     if (!waiter) return this.landing.promise;
@@ -54,11 +57,8 @@ export class Flight<T> {
    * Whether this holds for it, or for one that waits for it, itself or through others. Not only for those that it was
    * begun in: others join it later.
    */
-  isAnyBehind(holds: (flight: Flight<any>) => boolean, seen = new Set<Flight<any>>()): boolean {
-    if (holds(this)) return true;
-    seen.add(this);
-    for (const next of this.awaitedBy) if (!seen.has(next) && next.isAnyBehind(holds, seen)) return true;
-    return false;
+  isAnyBehind(holds: (flight: Flight<any>) => boolean): boolean {
+    return isAnyReached(this, ({ awaitedBy }) => awaitedBy, holds);
   }
 
   get isJoined(): boolean {
@@ -66,11 +66,12 @@ export class Flight<T> {
   }
 
   /** Whether this computation waits, itself or through others, for that one: A -> B -> A would hang. */
-  private awaits(other: Flight<any>, seen = new Set<Flight<any>>()): boolean {
-    if (this === other) return true;
-    seen.add(this);
-    for (const next of this.waitsFor) if (!seen.has(next) && next.awaits(other, seen)) return true;
-    return false;
+  private awaits(other: Flight<any>): boolean {
+    return isAnyReached<any>(
+      this,
+      ({ waitsFor }) => waitsFor,
+      (flight) => flight === other,
+    );
   }
 
   land(result: T): void {
@@ -82,6 +83,20 @@ export class Flight<T> {
     this.parent?.stopWaiting(this);
     this.landing?.reject(error);
   }
+}
+
+/** Whether this holds for a flight, or for one that is reached from it. A loop: in a recursion, chains are thousands long. */
+function isAnyReached<T>(
+  first: Flight<T>,
+  nextOf: (flight: any) => ReadonlySet<Flight<any>>,
+  holds: (flight: Flight<any>) => boolean,
+): boolean {
+  const reached = new Set<Flight<any>>([first]);
+  for (const flight of reached) {
+    if (holds(flight)) return true;
+    for (const next of nextOf(flight)) reached.add(next);
+  }
+  return false;
 }
 
 /** Made when somebody joins: without a listener a failure would be an unhandled rejection. */

@@ -1,13 +1,16 @@
 import { encodeValue, type Payload } from "../entry/codecs.js";
 import { encodeEntry } from "../entry/entry.js";
+import { bytesKept, contentsOf, NO_RECORD, textOf } from "../entry/out-record.js";
 import { StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { type Flow, wait } from "../flow.js";
-import { ClearedError, type Evicted, type Mark } from "../stores/store.js";
+import type { Evicted } from "../stores/engine.js";
+import { ClearedError, type Mark } from "../stores/folder.js";
 import type { Call } from "./bind.js";
+import { context } from "./context.js";
 import { assertSync } from "./look-up.js";
 import { recordOutFiles } from "./out-files/out-file-calls.js";
-import { assertWritten, bytesKept, contentsOf, NO_RECORD, textOf } from "./out-files/out-files.js";
+import { assertWritten } from "./out-files/record.js";
 import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { abandon, Flight, runningOf, takeOff, touchDown } from "./single-flight.js";
@@ -84,8 +87,7 @@ function* publish({ call, payload, meta, mark, flight, isDurable }: Storing, can
   const { maxValueBytes } = plan.settings();
   if (size > maxValueBytes) throw new TooLargeError(plan, size, maxValueBytes);
   const isCurrent = () => running.mayStore(flight);
-  if (!(yield* folder.publish(digest, parts, mark, { isCurrent, async: canWait, isDurable, readable: call.readable })))
-    return 0;
+  if (!(yield* wait(folder.publish(call, parts, { mark, isCurrent, mayWait: canWait, isDurable })))) return 0;
   running.stored(flight);
   if (plan.keepOutFiles) yield* wait(folder.dropKept(digest, contentsOf(record)));
   const bytes = size + bytesKept(record);
@@ -106,7 +108,7 @@ class TooLargeError extends StoreError {
 function* stored({ plan, key, folder }: Call, duration: number, bytes: number): Flow<void> {
   plan.stats.stores++;
   const { limits } = plan.settings();
-  if (limits) evicted(plan, yield* wait(folder.retain(limits.own, limits.whole)));
+  if (limits) evicted(plan, yield* folder.evict(limits.own, limits.whole, bytes));
   if (isHeard("store")) emit({ type: "store", path: plan.path, version: plan.version, key, duration, bytes });
 }
 
@@ -146,13 +148,13 @@ export function* prime(plan: Plan, calls: readonly Call[], values: readonly unkn
 function* primeOne(call: Call, payload: Payload): Flow<void> {
   const { plan, folder, digest } = call;
   abandon(folder, digest);
-  const flight = new Flight<any>(undefined, true);
+  const flight = new Flight<any>(undefined, true, context.getStore()?.flight);
   takeOff(folder, digest, flight);
   try {
     const mark = yield* wait(folder.mark());
     assertWritten(plan.subject, call.out, []);
     const meta = { async: plan.async, createdAt: Date.now(), duration: 0 };
-    const isDurable = plan.settings().durability === "file";
+    const { isDurable } = plan.settings();
     yield* publish({ call, payload, meta, mark, flight, isDurable }, plan.async);
   } finally {
     flight.fail(undefined);

@@ -1,8 +1,7 @@
 import { PermacacheError, StoreError } from "../errors.js";
-import { emit, isHeard } from "../events.js";
+import { emit, isHeard, warn } from "../events.js";
 import { codeOf } from "../files/io.js";
-import type { Folder } from "../stores/store.js";
-import { warn } from "../warnings.js";
+import type { Folder } from "../stores/folder.js";
 import type { Plan } from "./plan.js";
 
 /** Trouble with storage never costs the caller the result, unless the option `onError` says so. */

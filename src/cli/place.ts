@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createCache, defaultCache } from "../cache/cache.js";
+import type { Cache, PathSummary } from "../cache/interface.js";
 import { assertPath, folderNames, isEntriesFolder } from "../entry/identity.js";
 import { StoreError } from "../errors.js";
-import type { Cache, PathSummary } from "../types.js";
 import { similarTo } from "./similar.js";
 import { counted } from "./text.js";
 

@@ -1,11 +1,11 @@
 import { statfsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { fileNameOf } from "../cache/archive/archive.js";
+import { fileNameOf } from "../cache/archive/format.js";
 import { assertPath, folderNames } from "../entry/identity.js";
 import { OptionError, PathError } from "../errors.js";
-import type { Limits } from "../types.js";
-import { checkLimits } from "../wrap/options.js";
+import type { Limits } from "../stores/limits.js";
+import { checkLimits } from "../wrap/settings.js";
 import { Output } from "./output.js";
 import { assertHasPath, assertIsCache, type Place, placeAt, summariesOf, totalsOf } from "./place.js";
 import { withBar } from "./progress.js";

@@ -1,4 +1,4 @@
-import type { WorkOptions } from "../types.js";
+import type { WorkOptions } from "../events.js";
 
 /**
  * Does long work, with a bar on stderr where that is a terminal.

@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import stringify from "fast-json-stable-stringify";
+import type { Cache, PathEntry } from "../cache/interface.js";
 import { encodeValue } from "../entry/codecs.js";
 import { StoreError } from "../errors.js";
-import type { Cache, PathEntry } from "../types.js";
 import type { Output } from "./output.js";
 import { similarTo } from "./similar.js";
 import { withStandIns } from "./stand-ins.js";

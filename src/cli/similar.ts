@@ -1,3 +1,5 @@
+import leven from "leven";
+
 /** Beyond this length, in characters, texts are not compared further: the cost grows with the square. */
 const COMPARED = 200;
 
@@ -15,19 +17,6 @@ export function similarTo(meant: string, there: Iterable<string>): string[] {
 function distanceOf(a: string, b: string): number {
   const [one, other] = [a, b].map((text) => text.slice(0, COMPARED).toLowerCase()) as [string, string];
   if (one.includes(other) || other.includes(one)) return 0;
-  const share = edits(one, other) / Math.max(one.length, other.length);
+  const share = leven(one, other) / Math.max(one.length, other.length);
   return share <= 0.4 ? share : 1;
-}
-
-/** Levenshtein's distance. */
-function edits(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

@@ -89,7 +89,10 @@ function cellText(text: string, { align, shorten }: Column, width: number, mayCu
 
 const segmenter = new Intl.Segmenter();
 
-/** The text in at most so many columns of a terminal, with an ellipsis where something is missing. */
+/**
+ * The text in at most so many columns of a terminal, with an ellipsis where something is missing. (cli-truncate 5, the
+ * last for Node 20, lets a wide character at the cut stand out by a column: the line would break.)
+ */
 export function shortened(text: string, width: number, where: "middle" | "end"): string {
   if (stringWidth(text) <= width) return text;
   const tail = where === "middle" ? Math.floor((width - 1) / 2) : 0;

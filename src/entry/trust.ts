@@ -1,6 +1,6 @@
-import { NO_RECORD, type OutRecord, parseRecord, type Written } from "../call/out-files/out-files.js";
 import { lessUmask } from "../files/permissions.js";
 import { type DecodedEntry, decodeEntry, decodeHead, type EntryBytes, type EntryHead, isSealed } from "./entry.js";
+import { isRecord, NO_RECORD, type OutRecord, parseRecord, type Written } from "./out-record.js";
 import type { Seal } from "./seal.js";
 
 /**
@@ -56,47 +56,4 @@ function withoutRights<T extends { readonly mode: number }>(of: T): T {
 
 function mapped<T>(record: Readonly<Record<string, T>>, change: (each: T) => T): Record<string, T> {
   return Object.fromEntries(Object.entries(record).map(([name, each]) => [name, change(each)]));
-}
-
-// ---- the form of a record ----
-
-type Form = Readonly<Record<string, (value: any) => boolean>>;
-
-const isWhole = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
-const isDigits = (value: unknown) => typeof value === "string" && /^\d{1,30}$/.test(value);
-const isSha256 = (value: unknown) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-const isPath = (value: unknown) => typeof value === "string" && value !== "" && !value.includes("\0");
-
-const STAMP: Form = { dev: isDigits, ino: isDigits, size: isWhole, mtime: isDigits, ctime: isDigits, mode: isWhole };
-const WRITTEN: Form = {
-  path: isPath,
-  sha256: isSha256,
-  stamp: (value) => hasForm(value, STAMP),
-  young: (value) => typeof value === "boolean",
-};
-const KEPT: Form = { sha256: isSha256, size: isWhole, mode: isWhole };
-const RECORD: Form = {
-  written: (value) => isObject(value) && Object.values(value).every((files) => isListOf(files, WRITTEN)),
-  kept: (value) => isObject(value) && Object.values(value).every((each) => hasForm(each, KEPT)),
-};
-
-/** Whether a text has the form that records have. */
-function isRecord(text: string): boolean {
-  try {
-    return text === "" || hasForm(JSON.parse(text), RECORD);
-  } catch {
-    return false;
-  }
-}
-
-function hasForm(value: unknown, form: Form): boolean {
-  return isObject(value) && Object.entries(form).every(([name, isRight]) => isRight(value[name]));
-}
-
-function isListOf(value: unknown, form: Form): boolean {
-  return Array.isArray(value) && value.every((each) => hasForm(each, form));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

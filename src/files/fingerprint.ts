@@ -33,6 +33,16 @@ export function* stampOf(path: string, io: Io): Flow<Stamp | "directory" | undef
   };
 }
 
+/** The stamp of a regular file; `undefined` also where it is out of reach. */
+export function* stampQuietly(path: string, io: Io): Flow<Stamp | undefined> {
+  try {
+    const stamp = yield* stampOf(path, io);
+    return typeof stamp === "object" ? stamp : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Whether a file was changed so shortly ago that its times cannot tell: many kernels stamp files by a clock that ticks
  * every 4 ms (FAT has 2 s), so a further change in the same tick leaves size and times as they are.

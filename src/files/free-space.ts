@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { warn } from "../warnings.js";
+import { warn } from "../events.js";
 
 const LITTLE_BYTES = 1024 ** 3;
 const LITTLE_SHARE = 0.05;

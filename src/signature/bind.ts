@@ -1,10 +1,11 @@
-import { types } from "node:util";
 import { BindingError, OptionError } from "../errors.js";
-import { callText } from "./call-text.js";
-import { setOwn } from "./defaults.js";
+import { bindingError, messageOf } from "./binding-error.js";
 import { copyNamed, isKw, namedOf } from "./kw.js";
 import type { Parameter, Signature } from "./parse.js";
 import { type BinderOptions, Call, compileSteps, type PatternStep, propertyText, type Step } from "./steps.js";
+import { fill, fromNames, takeApart } from "./take-apart.js";
+
+/** Binds calls: from arguments, as they were passed, to the values of the parameters and what the function receives. */
 
 export { type BinderOptions, byName } from "./steps.js";
 
@@ -92,12 +93,6 @@ class ArgumentsBinder implements Binder {
   }
 }
 
-/** What stands in the key for an element, and what of it the function receives (undefined: leave it out). */
-interface Taken {
-  readonly value: unknown;
-  readonly given: unknown;
-}
-
 /** Binds calls by parameter name. */
 class ParameterBinder implements Binder {
   readonly names: readonly string[];
@@ -124,7 +119,7 @@ class ParameterBinder implements Binder {
     if (named !== undefined) this.#checkNames(named, args, count);
 
     const values = new Array<unknown>(this.names.length);
-    const call = new Call(args, values, this.#hasPatterns ? [] : values);
+    const call = new Call(this.#signature, args, values, this.#hasPatterns ? [] : values);
     const passed: unknown[] = [];
     let end = 0; // after the last one that is not omitted
     const steps = this.#steps;
@@ -142,7 +137,7 @@ class ParameterBinder implements Binder {
         if (given === undefined && named !== undefined) given = named[step.key];
         let value = given;
         if (value === undefined && step.fallback !== undefined) {
-          value = this.#fill(step, call);
+          value = fill(step, call);
           if (step.passesFallback) given = value;
         }
         values[step.index] = value;
@@ -198,133 +193,23 @@ class ParameterBinder implements Binder {
     let passes = true;
     if (source === undefined && named !== undefined) source = fromNames(pattern, named);
     if (source === undefined && step.fallback !== undefined) {
-      source = this.#fill(step, call);
+      source = fill(step, call);
       passes = step.passesFallback || pattern.passesFallback;
     } else if (source === undefined && named !== undefined) {
       source = pattern.kind === "object" ? Object.create(null) : [];
     }
     try {
-      const { given } = this.#takeApart(pattern, source, call);
+      const { given } = takeApart(pattern, source, call);
       return passes ? given : undefined;
     } catch (cause) {
       if (cause instanceof BindingError) throw cause;
-      throw this.#error(call.args, `reading an argument failed (${messageOf(cause)})`, "see the cause.", cause);
+      throw call.error(`reading an argument failed (${messageOf(cause)})`, "see the cause.", cause);
     }
   }
 
-  #takeApart(pattern: PatternStep, source: unknown, call: Call): Taken {
-    return pattern.kind === "object" ? this.#takeObject(pattern, source, call) : this.#takeArray(pattern, source, call);
+  #error(args: readonly unknown[], what: string, mend: string): BindingError {
+    return bindingError(this.#signature, args, what, mend);
   }
-
-  #takeObject(pattern: PatternStep, source: any, call: Call): Taken {
-    if (source === undefined || source === null) {
-      throw this.#error(call.args, `${source} cannot be destructured`, "pass an object.");
-    }
-    const value = {};
-    const given = {};
-    for (const step of pattern.steps as readonly Step[]) {
-      const taken = this.#take(step, source[step.key], call);
-      if (taken.value !== undefined) setProperty(value, step.key, taken.value);
-      // What is omitted must not be found on Object.prototype instead.
-      if (taken.given !== undefined || step.key in given) setProperty(given, step.key, taken.given);
-    }
-    if (pattern.rest !== undefined) {
-      const rest = restOfObject(source, pattern.keys);
-      call.locals[pattern.rest.slot] = rest;
-      const keys = Reflect.ownKeys(rest) as (keyof typeof rest)[];
-      if (pattern.rest.index >= 0) call.values[pattern.rest.index] = keys.length > 0 ? rest : undefined;
-      for (const key of keys) {
-        setOwn(value, key, rest[key]);
-        setOwn(given, key, rest[key]);
-      }
-    }
-    return { value, given };
-  }
-
-  #takeArray(pattern: PatternStep, source: unknown, call: Call): Taken {
-    const items = this.#itemsOf(source, call);
-    const value: unknown[] = [];
-    const given: unknown[] = [];
-    for (let i = 0; i < pattern.steps.length; i++) {
-      const step = pattern.steps[i];
-      if (step === undefined) continue;
-      const taken = this.#take(step, items[i], call);
-      if (taken.value !== undefined) setItem(value, i, taken.value);
-      if (taken.given !== undefined) setItem(given, i, taken.given);
-    }
-    if (pattern.rest !== undefined) {
-      const start = pattern.steps.length;
-      const rest = Array.from(items).slice(start);
-      call.locals[pattern.rest.slot] = rest;
-      if (pattern.rest.index >= 0) call.values[pattern.rest.index] = rest.length > 0 ? rest : undefined;
-      for (const [i, item] of rest.entries()) {
-        setItem(value, start + i, item);
-        setItem(given, start + i, item);
-      }
-    }
-    return { value, given };
-  }
-
-  /** Other iterables are refused: they can be read only once, or in no certain order. */
-  #itemsOf(source: unknown, call: Call): ArrayLike<unknown> {
-    if (Array.isArray(source) || types.isTypedArray(source)) return source;
-    if (typeof source === "string") return Array.from(source);
-    const what = source === null || source === undefined ? String(source) : `a value of type ${typeof source}`;
-    throw this.#error(
-      call.args,
-      `an array pattern got ${what}`,
-      "pass an array, a typed array or a string ([...iterable] makes one).",
-    );
-  }
-
-  /** A property or element of a pattern. */
-  #take(step: Step, input: unknown, call: Call): Taken {
-    let value = input;
-    let passes = true;
-    if (value === undefined && step.fallback !== undefined) {
-      value = this.#fill(step, call);
-      passes = step.passesFallback;
-    }
-    const isWhole = step.pattern === undefined || (value === undefined && step.unreadable);
-    const taken = isWhole ? { value, given: value } : this.#takeApart(step.pattern, value, call);
-    if (step.slot >= 0) call.locals[step.slot] = taken.value;
-    if (step.index >= 0) call.values[step.index] = taken.value;
-    return passes ? taken : { value: taken.value, given: undefined };
-  }
-
-  #fill(step: Step, call: Call): unknown {
-    try {
-      return step.fallback!(call);
-    } catch (cause) {
-      const whose = step.key === "" ? "a pattern" : JSON.stringify(step.key);
-      throw this.#error(
-        call.args,
-        `the default of ${whose} failed (${messageOf(cause)})`,
-        "pass a value for it.",
-        cause,
-      );
-    }
-  }
-
-  #error(args: readonly unknown[], what: string, mend: string, ...cause: [] | [unknown]): BindingError {
-    return bindingError(this.#signature, args, what, mend, ...cause);
-  }
-}
-
-function bindingError(
-  { name, text }: Signature,
-  args: readonly unknown[],
-  what: string,
-  mend: string,
-  ...cause: [] | [unknown]
-): BindingError {
-  const message = `${name}${text}: ${what} in the call ${callText(name, args)}; ${mend}`;
-  const ended = message.endsWith(".") ? message : `${message}.`;
-  return new BindingError(ended, cause.length === 0 ? undefined : { cause: cause[0] });
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : "it threw what is no Error";
 }
 
 function positionsOf(parameters: readonly Parameter[]): Map<string, number | undefined> {
@@ -338,44 +223,6 @@ function positionsOf(parameters: readonly Parameter[]): Map<string, number | und
     if (target.rest !== undefined) positions.set(target.rest, undefined);
   }
   return positions;
-}
-
-/** What the names of a keyword call make of a pattern; undefined where they give none of it. */
-function fromNames(pattern: PatternStep, named: Readonly<Record<string, unknown>>): object | undefined {
-  const items: unknown[] = [];
-  const object: Record<string, unknown> = Object.create(null);
-  let found = false;
-  for (const [i, step] of pattern.steps.entries()) {
-    const value = step === undefined ? undefined : named[step.key];
-    if (value === undefined) continue;
-    found = true;
-    items[i] = value;
-    object[step!.key] = value;
-  }
-  if (!found) return undefined;
-  return pattern.kind === "object" ? object : items;
-}
-
-/** The own enumerable properties that the pattern does not name; only these are read. */
-function restOfObject(source: unknown, named: ReadonlySet<PropertyKey>): Record<PropertyKey, unknown> {
-  const from = Object(source);
-  const rest = {};
-  for (const key of Reflect.ownKeys(from)) {
-    if (named.has(key) || !Object.getOwnPropertyDescriptor(from, key)?.enumerable) continue;
-    setOwn(rest, key, from[key]);
-  }
-  return rest;
-}
-
-function setProperty(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === "__proto__") setOwn(object, key, value);
-  else object[key] = value;
-}
-
-/** Without holes: a gap is filled with undefined. */
-function setItem(array: unknown[], index: number, item: unknown): void {
-  while (array.length < index) array.push(undefined);
-  array[index] = item;
 }
 
 function isPlainObject(value: unknown): value is object {

@@ -1,5 +1,5 @@
 import { BindingError } from "../errors.js";
-import type { Plain, Kw as TypedKw } from "../types.js";
+import type { Plain, Kw as TypedKw } from "./function-types.js";
 
 // From the global registry, so that two copies of this package in one program know each other's keyword arguments.
 const brand: unique symbol = Symbol.for("permacache.kw") as never;

@@ -1,5 +1,6 @@
 import type { Expression } from "acorn";
-import { SignatureError } from "../errors.js";
+import { type BindingError, SignatureError } from "../errors.js";
+import { bindingError } from "./binding-error.js";
 import { compileDefault, Unreadable } from "./defaults.js";
 import type { Element, Pattern, Signature } from "./parse.js";
 
@@ -43,14 +44,20 @@ export interface PatternStep {
 
 /** One call, while it is bound. */
 export class Call {
+  readonly signature: Signature;
   readonly args: readonly unknown[];
   readonly values: unknown[];
   readonly locals: unknown[];
 
-  constructor(args: readonly unknown[], values: unknown[], locals: unknown[]) {
+  constructor(signature: Signature, args: readonly unknown[], values: unknown[], locals: unknown[]) {
+    this.signature = signature;
     this.args = args;
     this.values = values;
     this.locals = locals;
+  }
+
+  error(what: string, mend: string, ...cause: [] | [unknown]): BindingError {
+    return bindingError(this.signature, this.args, what, mend, ...cause);
   }
 }
 

@@ -33,6 +33,11 @@ export interface Engine {
   readonly ageOnly?: string | undefined;
   /** The engine that sync functions use instead of this one. Default: this one, if it is sync. */
   readonly forSync?: Engine | undefined;
+  /**
+   * The engines that this one is made of, where more than one may hold a copy of an entry: verification looks at each.
+   * `listing` and `contents` of this engine give every entry once. Default: this one alone.
+   */
+  readonly tiers?: readonly Tier[] | undefined;
 
   /**
    * Reads an entry. The bytes may stand in a buffer that the next read overwrites.
@@ -56,12 +61,7 @@ export interface Engine {
    * @returns `false` where nothing was stored, because the entry was removed or the folder cleared after the mark was
    *   taken, or because `isCurrent()` said so
    */
-  publish(
-    folder: string,
-    entry: EntryName,
-    parts: readonly Uint8Array[],
-    publishing: Publishing,
-  ): Awaitable<boolean>;
+  publish(folder: string, entry: EntryName, parts: readonly Uint8Array[], publishing: Publishing): Awaitable<boolean>;
 
   /** Removes an entry, and the contents that are kept for it. @returns whether there was one */
   remove(folder: string, entry: EntryName): Awaitable<boolean>;
@@ -92,6 +92,9 @@ export interface SyncEngine extends Engine {
 export interface AsyncEngine extends Engine {
   readonly sync: false;
 }
+
+/** What verification looks at. */
+export type Tier = Pick<Engine, "listing" | "contents">;
 
 /** The name of an entry in its folder. */
 export interface EntryName {

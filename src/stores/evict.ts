@@ -9,10 +9,15 @@ import { type Aged, beyondLimits, exceeded, hasLimits, type RetentionLimits } fr
  * file does it from a listing: it takes the time of writing for the time of the last use.
  */
 
+/** Whether the engine keeps limits besides `maxAge`. */
+export function keepsSizes({ usage, listing, ageOnly }: Engine): boolean {
+  return ageOnly === undefined && (usage ?? listing) !== undefined;
+}
+
 /** @throws OptionError for limits that the engine cannot keep */
 export function assertKeepsLimits(engine: Engine, limits: RetentionLimits): void {
-  const { usage, listing, ageOnly } = engine;
-  if (usage || (listing && ageOnly === undefined)) return;
+  if (keepsSizes(engine)) return;
+  const { ageOnly } = engine;
   for (const limit of ["maxIdle", "maxEntries", "maxBytes"] as const) {
     if (limits[limit] === undefined) continue;
     throw new OptionError(

@@ -14,7 +14,7 @@ import type {
   Listed,
   Publishing,
   SeenFile,
-  Stray,
+  Tier,
 } from "./engine.js";
 import { evictBeyond } from "./evict.js";
 import type { RetentionLimits, SizeLimits } from "./limits.js";
@@ -183,8 +183,22 @@ export class Folder {
     return this.#engine.contents?.list(this.name) ?? [];
   }
 
-  strays(): Each<readonly Stray[]> {
-    return this.#engine.listing?.strays?.(this.name) ?? [];
+  // For verification: in every tier, so an entry may come more than once.
+
+  async *everyEntry(): AsyncGenerator<readonly Listed[], void, undefined> {
+    for (const { listing } of this.#tiers) yield* listing?.list(this.name, true) ?? [];
+  }
+
+  async *everyContent(): AsyncGenerator<readonly KeptContent[], void, undefined> {
+    for (const { contents } of this.#tiers) yield* contents?.list(this.name) ?? [];
+  }
+
+  async *strays(): AsyncGenerator<readonly Stray[], void, undefined> {
+    for (const { listing } of this.#tiers) yield* listing?.strays?.(this.name) ?? [];
+  }
+
+  get #tiers(): readonly Tier[] {
+    return this.#engine.tiers ?? [this.#engine];
   }
 
   /** Number and size of the entries, and of what is kept for them: one group after the other, to be added up. */
@@ -207,13 +221,14 @@ export class Folder {
 
   /** Whether the entry is there under another source of the same function and version. Not told by engines that are not sync. */
   hasOfOtherSource(entry: EntryName): boolean {
-    const { sync, listing } = this.#engine;
+    const engine = this.#engine.forSync ?? this.#engine;
+    const { sync, listing } = engine;
     const at = this.name.indexOf(SOURCE, this.#parent.length);
     if (!sync || !listing || at < 0) return false;
     const stem = this.name.slice(0, at + SOURCE.length);
     for (const name of listing.folders(this.#parent) as Iterable<string>) {
       if (name === this.name || !name.startsWith(stem)) continue;
-      if (this.#engine.read(name, entry, false) !== undefined) return true;
+      if (engine.read(name, entry, false) !== undefined) return true;
     }
     return false;
   }

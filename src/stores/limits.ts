@@ -1,4 +1,20 @@
-/** Limits, in milliseconds and bytes. `undefined`: none. */
+/** Milliseconds, or a text such as `"2d"`. */
+export type Duration = number | string;
+/** Bytes, or a text such as `"10GB"`. */
+export type Size = number | string;
+
+/** What goes when there is too much: by default nothing is ever removed. */
+export interface Limits {
+  /** Since the entry was written. */
+  maxAge?: Duration | undefined;
+  /** Since the entry was last used. */
+  maxIdle?: Duration | undefined;
+  /** The least recently used go first. */
+  maxEntries?: number | undefined;
+  maxBytes?: Size | undefined;
+}
+
+/** Limits as numbers, in milliseconds and bytes. `undefined`: none. */
 export interface AgeLimits {
   /** Since an entry was written. */
   readonly maxAge?: number | undefined;

@@ -1,6 +1,6 @@
 import { folderNames, type Identity, identityText, isEntriesFolder, isPath, pathOfFolder } from "../entry/identity.js";
+import type { WorkProgress } from "../events.js";
 import { turn } from "../flow.js";
-import type { WorkProgress } from "../types.js";
 import type { Engine, Evicted } from "./engine.js";
 import { assertKeepsLimits, stepsOf } from "./evict.js";
 import { Folder } from "./folder.js";
@@ -75,9 +75,8 @@ export class Store {
     return folder;
   }
 
-  /** The folders that are there, of a path or of all: in the order of the paths, those of one path one after the other. Makes nothing. */
-  async *folders(path?: string): AsyncGenerator<StoredFolder, void> {
-    const { listing } = this.engine;
+  /** The folders that are there, of a path or of all: in the order of the paths, those of one path one after the other. Makes nothing. @param listing of one of its tiers */
+  async *folders(path?: string, listing = this.engine.listing): AsyncGenerator<StoredFolder, void> {
     if (!listing) return;
     const parent = path === undefined ? undefined : folderNames({ path }).slice(0, -1).join("/");
     const found: { readonly path: string; readonly name: string; readonly folder: string }[] = [];
@@ -133,4 +132,3 @@ const AT_ONCE = 64;
 function compare(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
-

@@ -1,22 +1,25 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import envPaths from "env-paths"; // 2: later versions load `node:process` as a module, which takes 3 ms
+import { addStats, newStats, type Stats } from "../call/stats.js";
 import type { Identity } from "../entry/identity.js";
 import { Seal } from "../entry/seal.js";
 import { OWN, type Trust } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
-import { FileStore, type FileStoreOptions } from "../stores/file/file-store.js";
+import type { Engine } from "../stores/engine.js";
+import { FileEngine, type FileEngineOptions } from "../stores/file/file-engine.js";
+import type { Folder } from "../stores/folder.js";
 import type { RetentionLimits } from "../stores/limits.js";
 import { MemoryTier } from "../stores/memory/memory-tier.js";
-import type { Folder, Store } from "../stores/store.js";
-import type { Stats } from "../types.js";
-import { bytesOf, type CacheSettings, checkLimits, waitOf } from "./options.js";
+import { Store } from "../stores/store.js";
+import { type CacheSettings, OPTIONS } from "./options.js";
+import { DEFAULTS, limitsIn } from "./settings.js";
 
 /** What functions take over from their cache. */
-type Defaults = Omit<CacheSettings, "secret" | "shared" | "store" | "memory">;
+type Defaults = Omit<CacheSettings, "secret" | "store" | "memory">;
 
 /** Where the functions of a cache have their entries and their defaults. Fixed from its first use on. */
-export class Home {
+export class CacheState {
   /** The sources of the functions wrapped so far, by identity: two different ones are a mistake. */
   readonly sources = new Map<string, string>();
   /** Of all that `cache.call` does: it wraps anew each time. */
@@ -24,13 +27,12 @@ export class Home {
   readonly #stats = new Set<Stats>();
   readonly #collected = new FinalizationRegistry<Stats>((stats) => {
     this.#stats.delete(stats);
-    add(this.statsOfCalls, stats);
+    addStats(this.statsOfCalls, stats);
   });
   readonly #warned = new Map<string, Set<string>>();
   #settings: Defaults = {};
-  #given: Store | undefined;
+  #given: Engine | undefined;
   #memory: MemoryTier | undefined;
-  #isShared = false;
   #trust = OWN;
   #isUsed = false;
 
@@ -53,25 +55,24 @@ export class Home {
   }
 
   /** The secret goes no further than into its seal. @throws OptionError where there are a store and a directory */
-  #set({ secret, shared = this.#isShared, store = this.#given, memory: held, ...settings }: CacheSettings): void {
+  #set({ secret, store = this.#given, memory: held, ...settings }: CacheSettings): void {
     const all = { ...this.#settings, ...settings };
     if (store && all.dir !== undefined) {
       throw new OptionError(
-        `The options "dir" and "store" exclude each other: the store is in ${store.directory}. Leave one of them out.`,
+        `The options "dir" and "store" exclude each other: the store is in ${store.location}. Leave one of them out.`,
       );
     }
-    const memory = held ? new MemoryTier(bytesOf(held.maxBytes), held.trust ? waitOf(held.trust) : 0) : this.#memory;
+    const memory = held ? new MemoryTier(held.maxBytes, held.trust) : this.#memory;
     if (store) memory?.assertFor(store);
     this.#settings = all;
     this.#given = store;
     this.#memory = memory;
-    this.#isShared = shared;
-    const seal = secret === undefined ? this.#trust.seal : new Seal([secret].flat());
-    this.#trust = { seal, isOpen: (shared || store?.isRemote === true) && !seal };
+    const seal = secret === undefined ? this.#trust.seal : new Seal(secret);
+    this.#trust = { seal, isOpen: (this.#isShared || store?.isRemote === true) && !seal };
   }
 
   /** The store that the cache was given; it may still be given one, if it is the default cache. */
-  get given(): Store | undefined {
+  get given(): Engine | undefined {
     return this.#given;
   }
 
@@ -83,6 +84,10 @@ export class Home {
   get trust(): Trust {
     this.#isUsed = true;
     return this.#trust;
+  }
+
+  get #isShared(): boolean {
+    return this.#settings.shared ?? DEFAULTS.shared;
   }
 
   /** The warnings given for an identity, however often functions are wrapped under it. */
@@ -97,22 +102,26 @@ export class Home {
    * @throws OptionError where the cache was given a store, which has a place of its own
    */
   store(dir?: string): Store {
-    const store = this.#given ? this.#ofGiven(this.#given, dir) : this.#inDirectory(dir);
-    return this.#memory?.over(store) ?? store;
+    return Store.over(this.#engine(dir));
   }
 
-  #inDirectory(dir: string | undefined): Store {
-    return storeIn(dir ?? (this.settings.dir as string | undefined), {
+  #engine(dir: string | undefined): Engine {
+    const engine = this.#given ? this.#ofGiven(this.#given, dir) : this.#inDirectory(dir);
+    return this.#memory?.over(engine) ?? engine;
+  }
+
+  #inDirectory(dir: string | undefined): Engine {
+    return fileEngineIn(dir ?? this.settings.dir, {
       isShared: this.#isShared,
       assertUsable: dir === undefined ? this.#assertUsable : undefined,
     });
   }
 
-  #ofGiven(store: Store, dir: string | undefined): Store {
+  #ofGiven(engine: Engine, dir: string | undefined): Engine {
     this.#isUsed = true;
-    if (dir === undefined) return store;
+    if (dir === undefined) return engine;
     throw new OptionError(
-      `The cache has a store, which is in ${store.directory}, so a call has no "dir" (${dir}). Leave that out, or take a cache without "store".`,
+      `The cache has a store, which is in ${engine.location}, so a call has no "dir" (${dir}). Leave that out, or take a cache without "store".`,
     );
   }
 
@@ -121,14 +130,13 @@ export class Home {
    * @param async whether the function can wait for them
    */
   folder(identity: Identity, dir: string | undefined, async: boolean): Folder {
-    const store = this.store(dir);
-    return ((async ? undefined : store.forSync) ?? store).folder(identity);
+    const engine = this.#engine(dir);
+    return Store.over((async ? undefined : engine.forSync) ?? engine).folder(identity);
   }
 
   /** Those of the cache; functions may have others. */
   get limits(): RetentionLimits {
-    const { maxAge, maxIdle, maxEntries, maxBytes } = this.settings;
-    return checkLimits("limits", { maxAge, maxIdle, maxEntries, maxBytes });
+    return limitsIn(this.settings);
   }
 
   /** Has a function counted in the stats of the cache, for good: also what it did before it was collected. */
@@ -140,28 +148,19 @@ export class Home {
   /** Of all functions of the cache together. */
   stats(): Stats {
     const all = newStats();
-    for (const each of [this.statsOfCalls, ...this.#stats]) add(all, each);
+    for (const each of [this.statsOfCalls, ...this.#stats]) addStats(all, each);
     return all;
   }
 }
 
 /** @param dir by default `PERMACACHE_DIR`, else the per-user cache directory of the platform */
-export function storeIn(dir: string | undefined, options: FileStoreOptions = {}): FileStore {
-  return FileStore.at(expand(dir ?? defaultDirectory()), options);
-}
-
-export function newStats(): Stats {
-  return { hits: 0, misses: 0, stores: 0, errors: 0, waited: 0, timeSaved: 0 };
-}
-
-function add(to: Stats, more: Stats): void {
-  for (const name of Object.keys(to) as (keyof Stats)[]) to[name] += more[name];
+export function fileEngineIn(dir: string | undefined, options: FileEngineOptions = {}): FileEngine {
+  return FileEngine.at(expand(dir ?? defaultDirectory()), options);
 }
 
 /** `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
 function defaultDirectory(): string {
-  const given = process.env.PERMACACHE_DIR;
-  return given || envPaths("permacache", { suffix: "" }).cache;
+  return OPTIONS.dir.environment() ?? envPaths("permacache", { suffix: "" }).cache;
 }
 
 /** `~` is the home directory, as in a shell. */

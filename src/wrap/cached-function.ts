@@ -1,55 +1,38 @@
 import { answerBatch, beginBatch, callAt, resultsOf } from "../call/batch/batch.js";
-import { begin, type Call } from "../call/bind.js";
+import { begin, beginOfBatch, invoke, Started } from "../call/begin.js";
+import { bindCall, type Call } from "../call/bind.js";
 import { answer } from "../call/call.js";
 import { find } from "../call/look-up.js";
 import { metaOf, metaOfHead, type Outcome } from "../call/outcome.js";
 import type { Plan } from "../call/plan.js";
+import type { CallSettings } from "../call/settings.js";
 import { abandon } from "../call/single-flight.js";
+import type { Stats } from "../call/stats.js";
 import { evicted, prime } from "../call/store-result.js";
 import { registerSubject } from "../call/subjects.js";
 import { storeTrouble } from "../call/trouble.js";
+import type { EntryMeta } from "../entry/entry-meta.js";
 import { headTrusted } from "../entry/trust.js";
 import { BindingError } from "../errors.js";
-import { type Flow, isFlow, isThenable, type MaybeFlow, runOn, turn, wait } from "../flow.js";
-import type { Folder, Listed } from "../stores/store.js";
-import type { EntryMeta, Limits, Stats } from "../types.js";
-import { type CallSettings, checkLimits, checkOptions } from "./options.js";
-
-/** Calls the cached function: at once for a sync one, by a promise, also for errors, for an async one. */
-function invoke<T>(plan: Plan, begin: () => MaybeFlow<T>): T | Promise<T> {
-  if (!plan.async) return runOn(begin());
-  try {
-    return Promise.resolve(runOn(begin()));
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-function callOne(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): unknown {
-  const answered = invoke(plan, () => answer(plan, self, args, settings));
-  if (isThenable(answered)) return answered.then(({ value }) => value);
-  return isPromised(plan, answered) ? Promise.resolve(answered.value) : answered.value;
-}
-
-function callBatch(plan: Plan, self: unknown, args: readonly unknown[], settings: CallSettings): unknown {
-  let isOnePromised = false;
-  const pick = (outcome: Outcome) => {
-    isOnePromised ||= isPromised(plan, outcome);
-    return outcome.value;
-  };
-  const answered = invoke(plan, () => answerBatch(plan, self, args, settings, pick));
-  return isOnePromised ? Promise.resolve(answered) : answered;
-}
-
-/** Of a function that gave a promise, and does not say that it always does: a hit is one, too. */
-function isPromised(plan: Plan, { hit, async }: Outcome): boolean {
-  return hit && async && !plan.async;
-}
+import { type Flow, isFlow, turn, wait } from "../flow.js";
+import type { Listed } from "../stores/engine.js";
+import type { Folder } from "../stores/folder.js";
+import type { Limits } from "../stores/limits.js";
+import { checkLimits, checkOptions } from "./settings.js";
 
 export function createCachedFunction(plan: Plan, settings: CallSettings = {}): Function {
-  const call = plan.batch ? callBatch : callOne;
+  const start = plan.batch ? beginOfBatch : begin;
+  // The wrapped function is called right here: one frame stands between it and its caller, and a recursion gets far.
   const cached = function (this: unknown, ...args: unknown[]): unknown {
-    return call(plan, "this" in settings ? settings.this : this, args, settings);
+    const started = start(plan, "this" in settings ? settings.this : this, args, settings);
+    if (!Started.is(started)) return started;
+    const { invocation } = started;
+    try {
+      invocation.result = invocation.fn.apply(invocation.self, invocation.args);
+    } catch (error) {
+      invocation.threw(error);
+    }
+    return started.finish();
   };
   const management = managementOf(plan, settings);
   for (const key of Reflect.ownKeys(plan.fn)) {
@@ -78,7 +61,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
     readonly positions: readonly number[];
   } {
     assertReceiver();
-    if (!plan.batch) return { calls: [begin(plan, settings.this, args, settings.dir).call], positions: [0] };
+    if (!plan.batch) return { calls: [bindCall(plan, settings.this, args, settings.dir).call], positions: [0] };
     const batch = beginBatch(plan, settings.this, args, settings.dir);
     return { calls: batch.elements.map((_, position) => callAt(batch, position)), positions: batch.positions };
   }
@@ -140,14 +123,14 @@ function managementOf(plan: Plan, settings: CallSettings) {
     detail: method(function* (...args: unknown[]) {
       assertReceiver();
       if (plan.batch) return yield* answerBatch(plan, settings.this, args, settings, detailOf, true);
-      const { key } = begin(plan, settings.this, args, settings.dir).call; // also where the mode makes none
+      const { key } = bindCall(plan, settings.this, args, settings.dir).call; // also where the mode makes none
       const answered = answer(plan, settings.this, args, settings);
       return detailOf({ ...(isFlow(answered) ? yield* answered : answered), key });
     }),
     delete: managing(
-      about(function* ({ folder, digest, readable }) {
-        abandon(folder, digest);
-        return yield* wait(folder.remove(digest, readable));
+      about(function* (call) {
+        abandon(call.folder, call.digest);
+        return yield* wait(call.folder.remove(call));
       }),
     ),
     prime: managing(function* (value: unknown, ...args: unknown[]) {
@@ -159,19 +142,19 @@ function managementOf(plan: Plan, settings: CallSettings) {
     }),
     clear: managing(function* () {
       abandon(folder());
-      return yield* folder().clear(plan.async);
+      return yield* wait(folder().clear(plan.async));
     }),
     entries: () => (plan.async ? entriesAsync(plan, folder()) : entriesSync(plan, folder())),
     prune: managing(function* (limits?: Limits) {
       const given = limits && { own: checkLimits(`${plan.subject}: prune`, limits), whole: {} };
       const { own, whole } = given ?? plan.settings().limits ?? { own: {}, whole: {} };
-      return evicted(plan, yield* wait(folder().prune(own, whole))).length;
+      return evicted(plan, yield* folder().evict(own, whole)).length;
     }),
     stats: (): Stats => ({ ...plan.stats }),
-    with: (overrides: CallSettings) => {
-      const checked = checkOptions(`${plan.subject}.with()`, overrides, "call");
-      if (checked.dir !== undefined) plan.folder(checked.dir); // throws where the cache has a store
-      return createCachedFunction(plan, { ...settings, ...checked });
+    with: (overrides: unknown) => {
+      const given = checkOptions(`${plan.subject}.with()`, overrides, "call");
+      if (given.dir !== undefined) plan.folder(given.dir); // throws where the cache has a store
+      return createCachedFunction(plan, { ...settings, ...given });
     },
   };
 }
@@ -182,7 +165,7 @@ function managementOf(plan: Plan, settings: CallSettings) {
  */
 function* metasOf(plan: Plan, group: readonly Listed[]): Generator<EntryMeta, void> {
   for (const each of group) {
-    const bytes = each.read();
+    const bytes = each.read() as Buffer | undefined;
     const head = bytes && headTrusted(bytes, plan.trust);
     if (head?.identity === plan.identity) yield metaOfHead(head);
   }

@@ -1,345 +1,291 @@
-import { isUint8Array } from "node:util/types";
-import bytes from "bytes";
-import ms from "ms";
-import { MODES } from "../call/modes.js";
+import { MODES, type Mode, modeInVariable } from "../call/modes.js";
+import type { Progress } from "../call/settings.js";
 import type { Codec } from "../entry/codecs.js";
-import { compressionOf } from "../entry/compression.js";
-import { type Secret, SHORTEST_SECRET } from "../entry/seal.js";
-import { OptionError, type PermacacheError } from "../errors.js";
-import type { RetentionLimits } from "../stores/limits.js";
-import type { Store } from "../stores/store.js";
-import type { AbortSignalLike, EntryMeta, Limits, Mode, Progress } from "../types.js";
+import type { EntryMeta } from "../entry/entry-meta.js";
+import type { PermacacheError } from "../errors.js";
+import type { AbortSignalLike } from "../flow.js";
+import type { KeyFunction } from "../key/key-functions.js";
+import type { Plain } from "../signature/function-types.js";
+import type { Engine } from "../stores/engine.js";
+import type { Duration, Limits, Size } from "../stores/limits.js";
+import {
+  AGE,
+  anything,
+  areNames,
+  COUNT,
+  isCodec,
+  isCompression,
+  isDefaults,
+  isDirectory,
+  isErrorHandling,
+  isKeyFunction,
+  isMemory,
+  isSecret,
+  isSignal,
+  isStore,
+  isVersion,
+  isWhole,
+  moreThanZero,
+  numbersOfMemory,
+  ofType,
+  oneOf,
+  type Place,
+  type Rule,
+  SIZE,
+  waiting,
+} from "./option-rules.js";
 
-/** What stands at a cache and at a function. */
-export interface SharedSettings {
-  readonly mode?: Mode | undefined;
-  readonly dir?: string | ((bound: any) => unknown) | undefined;
-  readonly codec?: "auto" | "json" | Codec | undefined;
-  readonly compress?: false | "gzip" | "brotli" | "zstd" | undefined;
-  readonly naming?: "hash" | "readable" | undefined;
-  readonly onError?: "warn" | "throw" | ((error: PermacacheError) => void) | undefined;
-  readonly maxAge?: number | string | undefined;
-  readonly maxIdle?: number | string | undefined;
-  readonly maxEntries?: number | undefined;
-  readonly maxBytes?: number | string | undefined;
-  readonly maxWait?: number | string | undefined;
-  readonly durability?: "none" | "file" | undefined;
-}
+/**
+ * Every option is declared here, once: `OptionTypes` has its type and what users read about it, `OPTIONS` has where it may
+ * stand, its rule, its default, and how it becomes a setting. All else follows from the two: the types that users see, the
+ * checks and the lists in their messages, the settings of functions and calls (settings.ts).
+ *
+ * To add an option, add it to both, and use the setting. The compiler tells where one of them is missing.
+ */
 
-export interface CacheSettings extends SharedSettings {
-  readonly shared?: boolean | undefined;
-  readonly secret?: Secret | readonly Secret[] | undefined;
-  readonly store?: Store | undefined;
-  readonly maxValueBytes?: number | string | undefined;
-  readonly memory?: { readonly maxBytes: number | string; readonly trust?: number | string | undefined } | undefined;
-}
-
-export interface FunctionSettings extends SharedSettings {
-  readonly keyFunction?:
-    | Readonly<Record<string, ((value: any) => unknown) | null>>
-    | ((bound: any) => unknown)
+/**
+ * @typeParam Args the parameters of the function by name
+ * @typeParam Value what the function returns, or what its promise resolves to
+ */
+interface OptionTypes<Args = Plain, Value = any> extends Limits {
+  /** Default: `"read-write"`, or `PERMACACHE_MODE`. A narrower place wins: call, scope, function, cache, environment. */
+  mode?: Mode | undefined;
+  /**
+   * Where entries live. Default: `PERMACACHE_DIR`, else the per-user cache directory of the platform. That of a function
+   * may be a function of the bound arguments; where that returns something falsy, the directory of the cache holds.
+   */
+  dir?: string | ((bound: Partial<Args>) => string | null | undefined | false | 0) | undefined;
+  /**
+   * How results are written. `"auto"` (default): JSON text where that is lossless, else structured clone. `"json"`: JSON
+   * text always, with tags for what JSON lacks.
+   */
+  codec?: "auto" | "json" | Codec | undefined;
+  /** Default: `false`. `"zstd"` where this Node has it. */
+  compress?: false | "gzip" | "brotli" | "zstd" | undefined;
+  /** Names of entry files: `"hash"` (default), or `"readable"`: function, arguments and a short hash. Found under either. */
+  naming?: "hash" | "readable" | undefined;
+  /**
+   * What happens when a result cannot be stored, or the storage fails: `"warn"` (default) warns once per function and
+   * returns the result uncached, `"throw"` throws the `StoreError`, a function is given it.
+   */
+  onError?: "warn" | "throw" | ((error: PermacacheError) => void) | undefined;
+  /**
+   * How long a call waits for another process that computes the same key, before it computes itself. Default: for as long
+   * as that lives. 0: no key lock, nobody waits.
+   */
+  maxWait?: Duration | undefined;
+  /**
+   * `"none"` (default): a killed process loses nothing that was published; a power cut may cost entries, never give a wrong
+   * one. `"file"`: what is published is on the disk first (fsync), three to four times as slow.
+   */
+  durability?: "none" | "file" | undefined;
+  /**
+   * Other users share the directories of this cache, and may choose the results of its functions. Default: `false`, a
+   * directory of another user, or one that others may write to, is refused. What is made has the permissions that the umask
+   * leaves. Without a `secret` entries are JSON, and `codec: "auto"` is `"json"`: nothing else is decoded.
+   */
+  shared?: boolean | undefined;
+  /**
+   * Signs entries (HMAC-SHA-256); one that is not signed is a miss, and is replaced. At least 32 bytes, of a text in UTF-8.
+   * Of several the first signs and all are known: `[new, old]` for a while, then `new`. Who has it can sign; it is not
+   * written anywhere.
+   */
+  secret?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
+  /** Where entries live instead of a directory: made by `lmdbStore`, `redisStore` or `tieredStore`. */
+  store?: Engine | undefined;
+  /** Of an entry as it would be stored: a larger result is returned uncached, with one warning. Default: no limit. */
+  maxValueBytes?: Size | undefined;
+  /** Default: none are held. */
+  memory?: MemoryOptions | undefined;
+  /**
+   * What stands in the key: per parameter (and `this`) a transform, or `null` to ignore the argument; or one function of
+   * all bound arguments. Not part of the identity: who changes it changes `version`.
+   */
+  keyFunction?:
+    | ({ [K in keyof Args]?: KeyFunction<Args[K]> | undefined } & { this?: KeyFunction<any> | undefined })
+    | ((bound: Partial<Args>) => unknown)
     | undefined;
-  readonly defaults?: Readonly<Record<string, (earlier: any) => unknown>> | undefined;
-  readonly signature?: string | undefined;
-  readonly keywords?: boolean | undefined;
-  readonly async?: boolean | undefined;
-  readonly version?: string | undefined;
-  readonly source?: boolean | undefined;
-  readonly shouldStore?: ((value: any) => boolean) | undefined;
-  readonly validate?: ((value: any, meta: EntryMeta) => boolean) | undefined;
-  readonly outFile?: string | readonly string[] | undefined;
-  readonly keepOutFiles?: boolean | undefined;
-  readonly parallel?: string | readonly string[] | undefined;
-  readonly chunkSize?: number | undefined;
-  readonly concurrency?: number | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** For defaults that cannot be read from the source: `{ y: () => CONFIG }`. Given the earlier parameters; the function receives that very value. */
+  defaults?: { [K in keyof Args]?: (earlier: Partial<Args>) => Args[K] } | undefined;
+  /** For functions that do not show their signature (native, bound, down-levelled): `"(x, y = 2)"`. */
+  signature?: string | undefined;
+  /** A call whose only argument is a plain object is a keyword call. Default: `false`. */
+  keywords?: boolean | undefined;
+  /** Says that a plain function returns promises, so that its methods do, too. Default: what the function shows. */
+  async?: boolean | undefined;
+  /** Part of the identity: another version has other entries. */
+  version?: string | undefined;
+  /** Adds the function's own source to its identity, normalised over its syntax tree: an edited body has other entries. Default: `false`. */
+  source?: boolean | undefined;
+  /** Whether a result is kept. Default: all that can be stored. */
+  shouldStore?: ((value: Value) => boolean) | undefined;
+  /** Whether an entry still holds; where not, the call is a miss. Default: they do. */
+  validate?: ((value: Value, meta: EntryMeta) => boolean) | undefined;
+  /**
+   * Parameters that are paths (or file URLs) the function writes. They are not in the key. A call is served while, for
+   * each that it gives, a file that it wrote or was given still holds: that one is copied to the path.
+   */
+  outFile?: Names<Args> | undefined;
+  /** Keeps the content of out files in the cache, too: a hit survives the deletion of every file outside. Default: `false`. */
+  keepOutFiles?: boolean | undefined;
+  /**
+   * Parameters that are equally long sequences (arrays, strings, typed arrays, other iterables): the function returns an
+   * array with a result for each element, and each has an entry of its own. Only missing elements reach the function.
+   */
+  parallel?: Names<Args> | undefined;
+  /** Of a batch: the function is called for at most so many elements at once, and what it gives is stored each time. Default: all. */
+  chunkSize?: number | undefined;
+  /** Of a batch of an async function: chunks that are computed at the same time. Default: 1. */
+  concurrency?: number | undefined;
+  /** Of a batch: told when it was looked up, and after each chunk. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** The receiver of the calls, `undefined` included. */
+  this?: unknown;
+  /** Stops before the function is run, for a batch before the next chunk: the call fails with the reason, what is done is kept. */
+  signal?: AbortSignalLike | undefined;
 }
 
-export interface CallSettings {
-  readonly mode?: Mode | undefined;
-  readonly dir?: string | undefined;
-  readonly this?: unknown;
-  readonly maxWait?: number | string | undefined;
-  readonly durability?: "none" | "file" | undefined;
-  readonly signal?: AbortSignalLike | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+/** Parameters by name, one or more. */
+export type Names<Args> = (keyof Args & string) | readonly (keyof Args & string)[];
+
+/** Entries held in memory, besides the store: encoded, so that each hit is a copy of its own all the same. */
+export interface MemoryOptions {
+  /** Of all entries together: beyond that the least recently used go. One of more than a quarter of it is not held. */
+  maxBytes: Size;
+  /**
+   * How long an entry is served without a look at the store after the last one. Meanwhile what other processes replace or
+   * remove is not seen. Default: each hit looks, at the identity of the entry's file.
+   */
+  trust?: Duration | undefined;
 }
 
-type Place = "cache" | "function" | "call";
-
-interface Rule {
-  readonly places: readonly Place[];
-  /** What is wrong with the value, `undefined` where nothing is. */
-  problem(value: unknown, place: Place): string | undefined;
+/** @typeParam T what users give */
+export interface Option<T = any> {
+  /** The places where it may stand. A narrower one goes before: call, function, cache, environment. */
+  readonly at: readonly Place[];
+  readonly rule: Rule;
+  /** What users need not write. Without it, nobody giving the option means `undefined`. */
+  readonly byDefault?: T;
+  /** Reads an environment variable, for where no option is given. */
+  readonly environment?: () => T | undefined;
+  /** Makes the setting of what was given. Without it they are the same. */
+  readonly read?: (given: T) => unknown;
+  /** The name of the setting, where it is another one. */
+  readonly setting?: string;
+  /** The setting in a cache whose entries anybody may have written. */
+  readonly whereOpen?: (setting: T) => T;
+  /** It is a limit: that of a function replaces that of its cache ("age"), or both hold, each for its entries ("size"). */
+  readonly limit?: "age" | "size";
+  /** `undefined` is a value of it like any other, not the same as no option. */
+  readonly mayBeUndefined?: true;
 }
 
-const oneOf =
-  (...values: readonly unknown[]) =>
-  (value: unknown) =>
-    values.includes(value) ? undefined : `must be one of ${values.map((each) => JSON.stringify(each)).join(", ")}`;
-const ofType = (type: string) => (value: unknown) => (typeof value === type ? undefined : `must be a ${type}`);
-const everywhere: readonly Place[] = ["cache", "function", "call"];
-const shared: readonly Place[] = ["cache", "function"];
-const ofCache: readonly Place[] = ["cache"];
-const ofFunction: readonly Place[] = ["function"];
+const everywhere = ["cache", "function", "call"] as const;
+const shared = ["cache", "function"] as const;
+const ofCache = ["cache"] as const;
+const ofFunction = ["function"] as const;
+const ofCall = ["call"] as const;
 
-/** How a limit is written: what it must be, and the number it stands for, NaN where it is none. */
-const LIMITS: Readonly<Record<keyof RetentionLimits, { must: string; read(value: unknown): unknown }>> = {
-  maxAge: { must: 'milliseconds, or a text such as "2d"', read: milliseconds },
-  maxIdle: { must: 'milliseconds, or a text such as "2d"', read: milliseconds },
-  maxEntries: { must: "a number of entries", read: (value) => value },
-  maxBytes: { must: 'bytes, or a text such as "10GB"', read: byteCount },
-};
-
-const RULES: Readonly<Record<string, Rule>> = {
-  __proto__: null as never,
-  mode: { places: everywhere, problem: oneOf(...MODES) },
-  dir: {
-    places: everywhere,
-    problem: (value, place) => {
-      if (typeof value === "string" && value !== "" && !value.includes("\0")) return undefined;
-      if (place === "function" && typeof value === "function") return undefined;
-      return `must be the path of a directory${place === "function" ? ", or a function of the bound arguments that gives one" : ""}`;
-    },
+/** In the order in which messages list them. */
+export const OPTIONS = {
+  mode: {
+    at: everywhere, // `withMode` stands between the call and the function
+    rule: oneOf(...MODES),
+    byDefault: "read-write",
+    environment: () => modeInVariable("PERMACACHE_MODE"),
   },
+  dir: { at: everywhere, rule: isDirectory, environment: () => process.env.PERMACACHE_DIR || undefined },
   codec: {
-    places: shared,
-    problem: (value) => {
-      if (value === "auto" || value === "json") return undefined;
-      const { name, encode, decode } = (value ?? {}) as Partial<Codec>;
-      const isCodec =
-        typeof name === "string" && name !== "" && typeof encode === "function" && typeof decode === "function";
-      return isCodec ? undefined : 'must be "auto", "json" or { name, encode, decode }';
-    },
+    at: shared,
+    rule: isCodec,
+    byDefault: "auto",
+    whereOpen: (codec) => (codec === "auto" ? "json" : codec),
   },
-  compress: {
-    places: shared,
-    problem: (value) => {
-      const problem = oneOf(false, "gzip", "brotli", "zstd")(value);
-      if (!problem && value) compressionOf(value as "gzip");
-      return problem;
-    },
+  compress: { at: shared, rule: isCompression, byDefault: false },
+  naming: { at: shared, rule: oneOf("hash", "readable"), byDefault: "hash" },
+  onError: { at: shared, rule: isErrorHandling, byDefault: "warn" },
+  maxAge: { at: shared, ...moreThanZero(AGE), limit: "age" },
+  maxIdle: { at: shared, ...moreThanZero(AGE), limit: "age" },
+  maxEntries: { at: shared, ...moreThanZero(COUNT), limit: "size" },
+  maxBytes: { at: shared, ...moreThanZero(SIZE), limit: "size" },
+  maxWait: { at: everywhere, ...waiting, byDefault: Number.POSITIVE_INFINITY },
+  durability: {
+    at: everywhere,
+    rule: oneOf("none", "file"),
+    byDefault: "none",
+    read: (given) => given === "file",
+    setting: "isDurable",
   },
-  naming: { places: shared, problem: oneOf("hash", "readable") },
-  onError: {
-    places: shared,
-    problem: (value) =>
-      typeof value === "function"
-        ? undefined
-        : oneOf("warn", "throw")(value) && 'must be "warn", "throw" or a function',
-  },
-  ...limitRules(),
-  maxWait: {
-    places: everywhere,
-    problem: (value) => (waitOf(value) >= 0 ? undefined : 'must be milliseconds, at least 0, or a text such as "10s"'),
-  },
-  durability: { places: everywhere, problem: oneOf("none", "file") },
-  shared: { places: ofCache, problem: ofType("boolean") },
-  secret: { places: ofCache, problem: secretProblem },
-  store: {
-    places: ofCache,
-    problem: (value) => {
-      const { sync, folder, folders } = (value ?? {}) as Partial<Store>;
-      const isStore = typeof sync === "boolean" && typeof folder === "function" && typeof folders === "function";
-      return isStore
-        ? undefined
-        : "must be a store: lmdbStore({ path }), redisStore({ url }) or tieredStore(near, far)";
-    },
-  },
-  maxValueBytes: {
-    places: ofCache,
-    problem: (value) => (isPositive(byteCount(value)) ? undefined : `must be more than 0: ${LIMITS.maxBytes.must}`),
-  },
-  memory: { places: ofCache, problem: memoryProblem },
-  keyFunction: {
-    places: ofFunction,
-    problem: (value) =>
-      typeof value === "function" || isRecord(value)
-        ? undefined
-        : "must be an object of transforms by parameter name, or a function of the bound arguments",
-  },
+  shared: { at: ofCache, rule: ofType("boolean"), byDefault: false },
+  secret: { at: ofCache, rule: isSecret, read: (given) => [given].flat() as readonly (string | Uint8Array)[] },
+  store: { at: ofCache, rule: isStore, read: (given) => given as Engine },
+  maxValueBytes: { at: ofCache, ...moreThanZero(SIZE), byDefault: Number.POSITIVE_INFINITY },
+  memory: { at: ofCache, rule: isMemory, read: numbersOfMemory },
+  keyFunction: { at: ofFunction, rule: isKeyFunction },
   defaults: {
-    places: ofFunction,
-    problem: (value) =>
-      isRecord(value) && Object.values(value).every((each) => typeof each === "function")
-        ? undefined
-        : "must be an object of functions by parameter name: { y: () => CONFIG }",
+    at: ofFunction,
+    rule: isDefaults,
+    read: (given) => given as Readonly<Record<string, (earlier: any) => unknown>>,
   },
-  signature: { places: ofFunction, problem: ofType("string") },
-  keywords: { places: ofFunction, problem: ofType("boolean") },
-  async: { places: ofFunction, problem: ofType("boolean") },
-  version: {
-    places: ofFunction,
-    problem: (value) => (typeof value === "string" && value !== "" ? undefined : "must be a string that is not empty"),
-  },
-  source: { places: ofFunction, problem: ofType("boolean") },
-  shouldStore: { places: ofFunction, problem: ofType("function") },
-  validate: { places: ofFunction, problem: ofType("function") },
-  outFile: { places: ofFunction, problem: namesProblem },
-  keepOutFiles: { places: ofFunction, problem: ofType("boolean") },
-  parallel: { places: ofFunction, problem: namesProblem },
-  chunkSize: { places: ofFunction, problem: wholeProblem },
-  concurrency: { places: ofFunction, problem: wholeProblem },
-  onProgress: { places: ["function", "call"], problem: ofType("function") },
-  this: { places: ["call"], problem: () => undefined },
-  signal: {
-    places: ["call"],
-    problem: (value) => {
-      const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignalLike>;
-      const isSignal = typeof aborted === "boolean" && typeof addEventListener === "function";
-      return isSignal ? undefined : "must be an AbortSignal: new AbortController().signal";
-    },
-  },
-};
+  signature: { at: ofFunction, rule: ofType("string") },
+  keywords: { at: ofFunction, rule: ofType("boolean"), byDefault: false },
+  async: { at: ofFunction, rule: ofType("boolean") },
+  version: { at: ofFunction, rule: isVersion },
+  source: { at: ofFunction, rule: ofType("boolean"), byDefault: false },
+  shouldStore: { at: ofFunction, rule: ofType("function") },
+  validate: { at: ofFunction, rule: ofType("function") },
+  outFile: { at: ofFunction, rule: areNames, read: (given) => [given].flat() as readonly string[] },
+  keepOutFiles: { at: ofFunction, rule: ofType("boolean"), byDefault: false },
+  parallel: { at: ofFunction, rule: areNames, read: (given) => [given].flat() as readonly string[] },
+  chunkSize: { at: ofFunction, rule: isWhole, byDefault: Number.POSITIVE_INFINITY },
+  concurrency: { at: ofFunction, rule: isWhole, byDefault: 1 },
+  onProgress: { at: ["function", "call"], rule: ofType("function") },
+  this: { at: ofCall, rule: anything, mayBeUndefined: true },
+  signal: { at: ofCall, rule: isSignal },
+} as const satisfies { readonly [K in keyof OptionTypes]-?: Option<Exclude<OptionTypes[K], undefined>> };
 
-function memoryProblem(value: unknown): string | undefined {
-  if (!isRecord(value)) return 'must be { maxBytes, trust? }, such as { maxBytes: "100MB" }';
-  const unknown = Object.keys(value).find((name) => name !== "maxBytes" && name !== "trust");
-  if (unknown !== undefined) return `has no "${unknown}": it is { maxBytes, trust? }`;
-  if (!isPositive(byteCount(value.maxBytes))) return `needs a maxBytes of more than 0: ${LIMITS.maxBytes.must}`;
-  if (value.trust === undefined || isPositive(milliseconds(value.trust))) return undefined;
-  return 'has a trust that must be more than 0: milliseconds, or a text such as "1s"';
-}
+type Name = keyof OptionTypes;
+type Row<K extends Name> = (typeof OPTIONS)[K];
+type NamesAt<P extends Place> = { [K in Name]: P extends Row<K>["at"][number] ? K : never }[Name];
 
-/** Says nothing of what was given. */
-function secretProblem(value: unknown): string | undefined {
-  const secrets: unknown[] = Array.isArray(value) ? value : [value];
-  const lengths = secrets.map((secret) => {
-    if (typeof secret === "string") return Buffer.byteLength(secret);
-    return isUint8Array(secret) ? secret.length : 0;
-  });
-  if (lengths.length > 0 && lengths.every((length) => length >= SHORTEST_SECRET)) return undefined;
-  return `must be a text or a Uint8Array of at least ${SHORTEST_SECRET} bytes, or an array of such: the first signs, all of them are known. A new one: require("node:crypto").randomBytes(${SHORTEST_SECRET}).toString("base64")`;
-}
+// ---- the types that users see ----
 
-function namesProblem(value: unknown): string | undefined {
-  const names = Array.isArray(value) ? value : [value];
-  const areNames = names.length > 0 && names.every((name) => typeof name === "string" && name !== "");
-  const areDistinct = areNames && new Set(names).size === names.length;
-  return areDistinct ? undefined : "must be the name of a parameter, or an array of names";
-}
-
-function wholeProblem(value: unknown): string | undefined {
-  return Number.isSafeInteger(value) && (value as number) > 0 ? undefined : "must be a whole number of at least 1";
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/**
+ * Options of a cache, which are defaults for its functions. A function's `maxAge` and `maxIdle` replace those of its
+ * cache; `maxEntries` and `maxBytes` hold at both.
+ */
+export interface CacheOptions extends Pick<OptionTypes, Exclude<NamesAt<"cache">, "store">> {
+  /** Where entries live. Default: `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
+  dir?: string | undefined; // and `createCache` has `store` in its overloads
 }
 
 /**
- * The options, checked: what follows trusts them. An option that is `undefined` counts as not given.
- * @param subject for messages: `permacache("a/b")`
- * @throws OptionError for an unknown option, or one of the wrong type or in the wrong place
+ * Options of a function.
+ * @typeParam Args its parameters by name, to have names and values checked: `permacache<{ x: number }>(path, options)`
+ * @typeParam Value what it returns, or what its promise resolves to
  */
-export function checkOptions<O extends object>(subject: string, options: O | undefined, place: Place): O {
-  if (options === undefined) return {} as O;
-  if (!isRecord(options))
-    throw new OptionError(
-      `${subject}: the options must be an object, not ${options === null ? "null" : typeof options}. A function to wrap comes in a second call: permacache(path, options)(fn).`,
-    );
-  const checked: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    const rule = RULES[name];
-    if (!rule) {
-      throw new OptionError(
-        `${subject}: there is no option "${name}". Options of a ${place} are ${optionsOf(place).join(", ")}.`,
-      );
-    }
-    if (!rule.places.includes(place)) {
-      throw new OptionError(
-        `${subject}: the option "${name}" is one of a ${rule.places.join(" or ")}, not of a ${place}.`,
-      );
-    }
-    if (value === undefined && name !== "this") continue;
-    const problem = rule.problem(value, place);
-    if (problem) throw new OptionError(`${subject}: the option "${name}" ${problem}.`);
-    checked[name] = value;
-  }
-  return checked as O;
+export interface Options<Args = Plain, Value = any> extends Pick<OptionTypes<Args, Value>, NamesAt<"function">> {}
+
+/** Options of a call: `f.with(overrides)(...args)`. */
+export interface Overrides extends Pick<OptionTypes, Exclude<NamesAt<"call">, "this">> {
+  dir?: string | undefined; // and `with` has `this` in its overloads
 }
 
-/**
- * Options of a method.
- * @param types what `typeof` has to say of each
- * @throws OptionError for an unknown option, or one of the wrong type
- */
-export function checkMethodOptions<O extends object>(
-  subject: string,
-  options: O | undefined,
-  types: Readonly<Record<keyof O & string, "boolean" | "function" | "string" | "string or null">>,
-): Partial<O> {
-  if (options === undefined) return {};
-  if (!isRecord(options)) throw new OptionError(`${subject}: the options must be an object.`);
-  for (const [name, value] of Object.entries(options)) {
-    const type = Object.hasOwn(types, name) ? types[name as keyof O & string] : undefined;
-    if (type === undefined)
-      throw new OptionError(`${subject}: there is no option "${name}". Options are ${Object.keys(types).join(", ")}.`);
-    if (value !== undefined && !type.split(" or ").includes(value === null ? "null" : typeof value))
-      throw new OptionError(`${subject}: the option "${name}" must be a ${type}.`);
-  }
-  return options;
-}
+// ---- the settings that they give ----
 
-function optionsOf(place: Place): string[] {
-  return Object.keys(RULES).filter((name) => RULES[name]!.places.includes(place));
-}
+type Read<K extends Name, T> = Row<K> extends { read: (given: any) => infer R } ? R : Exclude<T, undefined>;
+type Setting<K extends Name> = Row<K> extends { setting: infer S extends string } ? S : K;
+type Given<T> = { readonly [K in keyof T & Name as Setting<K>]?: Read<K, T[K]> };
+type Defaulted = { [K in Name]: Row<K> extends { byDefault: unknown } ? K : never }[Name];
 
-function limitRules(): Record<string, Rule> {
-  return Object.fromEntries(
-    Object.entries(LIMITS).map(([name, { must, read }]) => [
-      name,
-      {
-        places: shared,
-        problem: (value: unknown) => (isPositive(read(value)) ? undefined : `must be more than 0: ${must}`),
-      },
-    ]),
-  );
+/** What was given at each place, as settings. */
+export interface GivenAt {
+  cache: Given<CacheOptions & { store?: Engine }>;
+  function: Given<Options>;
+  call: Given<Overrides & { this?: unknown }>;
 }
+export type CacheSettings = GivenAt["cache"];
+export type FunctionSettings = GivenAt["function"];
 
-/**
- * Limits as numbers.
- * @throws OptionError where one is unknown, or is not a positive number of its unit
- */
-export function checkLimits(subject: string, limits: Limits): RetentionLimits {
-  const numbers: Record<string, number> = {};
-  for (const [name, value] of Object.entries(limits)) {
-    const limit = Object.hasOwn(LIMITS, name) ? LIMITS[name as keyof RetentionLimits] : undefined;
-    if (!limit)
-      throw new OptionError(`${subject}: there is no limit "${name}". Limits are ${Object.keys(LIMITS).join(", ")}.`);
-    if (value === undefined) continue;
-    const number = limit.read(value);
-    if (!isPositive(number))
-      throw new OptionError(`${subject}: the limit "${name}" must be more than 0: ${limit.must}.`);
-    numbers[name] = number;
-  }
-  return numbers;
-}
-
-function isPositive(value: unknown): value is number {
-  return typeof value === "number" && value > 0;
-}
-
-/** Milliseconds; NaN for what is no time. @param maxWait as long as it takes, where it is not given */
-export function waitOf(maxWait: unknown = Number.POSITIVE_INFINITY): number {
-  const wait = milliseconds(maxWait);
-  return typeof wait === "number" ? wait : Number.NaN;
-}
-
-/** Bytes, of an option that was checked; no limit where it is not given. */
-export function bytesOf(size: number | string | undefined): number {
-  return size === undefined ? Number.POSITIVE_INFINITY : (byteCount(size) as number);
-}
-
-/** NaN for a text that is none. */
-function milliseconds(text: unknown): unknown {
-  return typeof text === "string" && /[a-z]$/.test(text) && text.length < 100
-    ? (ms(text as ms.StringValue) ?? Number.NaN)
-    : text;
-}
-
-/** NaN for a text that is none: the package `bytes` would read "10 parsecs" as 10. */
-function byteCount(text: unknown): unknown {
-  if (typeof text !== "string") return text;
-  return /^\d+(\.\d+)? ?[kmgtp]?b$/i.test(text) ? bytes.parse(text) : Number.NaN;
-}
+/** The settings that are there even where nothing was given. */
+export type DefaultSettings = { readonly [K in Defaulted as Setting<K>]: Read<K, OptionTypes[K]> };

@@ -1,32 +1,37 @@
 import { sha256 } from "#sha256";
 import { createCallKey } from "../call/key.js";
-import { modeFromEnvironment } from "../call/modes.js";
-import type { BatchPlan, Plan, Resolved } from "../call/plan.js";
+import type { BatchPlan, Plan } from "../call/plan.js";
+import type { Settings } from "../call/settings.js";
+import { newStats } from "../call/stats.js";
 import { subjectOf } from "../call/subjects.js";
 import { warnOnce } from "../call/trouble.js";
 import { assertPath, type Identity, identityText } from "../entry/identity.js";
 import { OptionError, SignatureError } from "../errors.js";
 import { createBinder } from "../signature/bind.js";
+import type { AnyFunction, CallArguments } from "../signature/function-types.js";
 import { parallelParameters } from "../signature/parallel.js";
 import { readSignature, type Signature } from "../signature/parse.js";
 import { normalisedSource } from "../sources/normalise.js";
-import type { Folder, Store } from "../stores/store.js";
-import type { AnyFunction, Cache, CachedFunction, Permacache } from "../types.js";
-import { type Home, newStats } from "./cache-state.js";
+import type { Engine } from "../stores/engine.js";
+import { assertKeepsLimits } from "../stores/evict.js";
+import type { Folder } from "../stores/folder.js";
+import type { CacheState } from "./cache-state.js";
 import { createCachedFunction } from "./cached-function.js";
-import { bytesOf, checkLimits, checkOptions, type FunctionSettings, type SharedSettings, waitOf } from "./options.js";
+import type { CachedFunction, Permacache } from "./cached-function-types.js";
+import type { FunctionSettings } from "./options.js";
+import { checkOptions, DEFAULTS, limitsOf, settingsOf } from "./settings.js";
 
 /**
  * The `permacache` of a cache. Options are checked and the function is read here, once; what follows trusts them.
  * @internal
  */
-export function createPermacache(home: Home): Permacache {
-  return ((path: string, options?: FunctionSettings) => {
+export function createPermacache(state: CacheState): Permacache {
+  return ((path: string, options?: unknown) => {
     assertPath(path);
-    const settings = checkOptions(`permacache("${path}")`, options, "function");
+    const own = checkOptions(`permacache("${path}")`, options, "function");
     return (fn: Function, context?: unknown) => {
       assertWrappable(path, fn, context);
-      return createCachedFunction(planOf(home, path, settings, fn));
+      return createCachedFunction(planOf(state, path, own, fn));
     };
   }) as Permacache;
 }
@@ -35,16 +40,18 @@ export function createPermacache(home: Home): Permacache {
  * `cache.call(fn, ...args)`: one call, cached where it is made, under the function's name and source.
  * @internal
  */
-export function createCall(home: Home): Cache["call"] {
-  return ((fn: Function, ...args: unknown[]) => {
+export function createCall(
+  state: CacheState,
+): <F extends AnyFunction>(fn: F, ...args: CallArguments<F>) => ReturnType<F> {
+  return (fn, ...args) => {
     assertWrappable("call", fn, undefined);
     if (fn.name === "") {
       throw new OptionError(
         "cache.call: the function has no name, and its entries are found by that. Give it one: const load = (x) => ...; cache.call(load, x).",
       );
     }
-    return createCachedFunction(planOf(home, pathOf(fn.name), { source: true }, fn, true))(...args);
-  }) as Cache["call"];
+    return createCachedFunction(planOf(state, pathOf(fn.name), { source: true }, fn, true))(...args);
+  };
 }
 
 /** A name as a path: as it is where that can be, else with a digest, so that two names are two paths. */
@@ -81,7 +88,9 @@ function assertWrappable(path: string, fn: unknown, context: unknown): void {
   }
 }
 
-function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, isCall = false): Plan {
+/** Reads the function, and checks what its own options say of it. */
+function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Function, isCall = false): Plan {
+  const { keywords, source: isSourceAdded, keepOutFiles } = { ...DEFAULTS, ...own };
   // A cached function shows the signature of what it wraps.
   const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature, path);
   const shown = `${signature.name}${signature.text}`;
@@ -92,18 +101,19 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
         "key, keyFunction: { this: (self) => self.id }, or that it does not matter, { this: null }.",
     );
   }
+  assertGoTogether(path, own);
   const outFiles = outFilesOf(path, shown, signature, own);
   const batch = batchOf(path, signature, own);
   const parallel = new Set(batch?.parameters.map(({ name }) => name));
   const ignored = new Set(Object.keys(transforms).filter((name) => transforms[name] === null));
   const async = own.async ?? signature.async;
   const assertFits = () => {
-    assertStoreFits(home, path, signature.name, async, own.dir);
-    if (home.given?.assertLimits) assertLimitsFit(home.given, limitsOf(home.settings, own));
+    assertStoreFits(state, path, signature.name, async, own.dir);
+    if (state.given) assertLimitsFit(state.given, limitsOf(state.settings, own));
   };
   assertFits();
   const digest = once(() => digestOfSource(signature));
-  const source = own.source ? sourceInIdentity(path, signature, own, digest()) : undefined;
+  const source = isSourceAdded ? sourceInIdentity(path, signature, own, digest()) : undefined;
   const identity: Identity = { path, version: own.version, source };
   const plan: Plan = {
     fn,
@@ -116,48 +126,54 @@ function planOf(home: Home, path: string, own: FunctionSettings, fn: Function, i
     },
     async,
     keysThis: Object.hasOwn(transforms, "this") && transforms.this !== null,
-    binder: createBinder(signature, { keywords: own.keywords, defaults: own.defaults, ignored, parallel }),
+    binder: createBinder(signature, { keywords, defaults: own.defaults, ignored, parallel }),
     callKey: createCallKey(shown, signature.names, own.keyFunction, new Set(outFiles)),
     outParameters: outFiles.map((name) => ({ name, index: signature.names.indexOf(name) })),
-    keepOutFiles: own.keepOutFiles ?? false,
+    keepOutFiles,
     batch,
     shouldStore: own.shouldStore,
     validate: own.validate,
     dir: own.dir,
-    settings: once(() => resolve(home, own)),
+    settings: once(() => settingsOf(state.settings, own, state.trust.isOpen)),
     get trust() {
-      return home.trust; // only now: the default cache may still be configured
+      return state.trust; // only now: the default cache may still be configured
     },
-    folder: folderOf(home, identity, async, assertFits),
-    stats: isCall ? home.statsOfCalls : newStats(),
+    folder: folderOf(state, identity, async, assertFits),
+    stats: isCall ? state.statsOfCalls : newStats(),
     evictedUnused: 0,
-    warned: isCall ? home.warned(identityText(identity)) : new Set<string>(), // each call wraps anew
+    warned: isCall ? state.warned(identityText(identity)) : new Set<string>(), // each call wraps anew
   };
-  if (!isCall) home.count(plan);
-  warnOfOtherSource(home, plan, signature);
+  if (!isCall) state.count(plan);
+  warnOfOtherSource(state, plan, signature);
   return plan;
 }
 
 /** @throws OptionError where a sync function would have to wait for its store, or has a directory besides */
-function assertStoreFits(home: Home, path: string, name: string, async: boolean, dir: FunctionSettings["dir"]): void {
-  const { given } = home;
+function assertStoreFits(
+  state: CacheState,
+  path: string,
+  name: string,
+  async: boolean,
+  dir: FunctionSettings["dir"],
+): void {
+  const { given } = state;
   if (!given) return;
   if (dir !== undefined) {
     throw new OptionError(
-      `permacache("${path}"): the cache has a store, which is in ${given.directory}, so its functions have no \`dir\`. Leave that out, or take a cache without \`store\`.`,
+      `permacache("${path}"): the cache has a store, which is in ${given.location}, so its functions have no \`dir\`. Leave that out, or take a cache without \`store\`.`,
     );
   }
-  if (given.sync || async) return;
+  if ((given.forSync ?? given).sync || async) return;
   throw new OptionError(
-    `permacache("${path}"): ${name || "the function"} is sync, and ${given.directory} cannot be read without waiting. Make it async (\`async: true\` says so of a plain function that returns promises), or put a store before that can: tieredStore(near, far).`,
+    `permacache("${path}"): ${name || "the function"} is sync, and ${given.location} cannot be read without waiting. Make it async (\`async: true\` says so of a plain function that returns promises), or put a store before that can: tieredStore(near, far).`,
   );
 }
 
 /** @throws OptionError where the store does not keep a limit */
-function assertLimitsFit(store: Store, limits: Resolved["limits"]): void {
+function assertLimitsFit(engine: Engine, limits: Settings["limits"]): void {
   if (!limits) return;
-  store.assertLimits?.(limits.own);
-  store.assertLimits?.(limits.whole);
+  assertKeepsLimits(engine, limits.own);
+  assertKeepsLimits(engine, limits.whole);
 }
 
 /** `""` where the source is out of reach. */
@@ -174,19 +190,36 @@ function sourceInIdentity(path: string, { name }: Signature, { signature }: Func
   );
 }
 
+/** @throws OptionError where one option needs another one, or excludes it */
+function assertGoTogether(path: string, own: FunctionSettings): void {
+  const subject = `permacache("${path}")`;
+  const { outFile, keepOutFiles, parallel, chunkSize, concurrency, onProgress } = own;
+  if (keepOutFiles && outFile === undefined) {
+    throw new OptionError(`${subject}: keepOutFiles goes with outFile, which names the parameters that are written.`);
+  }
+  const ofBatch = Object.entries({ chunkSize, concurrency, onProgress }).find(([, value]) => value !== undefined);
+  if (ofBatch && parallel === undefined) {
+    throw new OptionError(
+      `${subject}: ${ofBatch[0]} goes with parallel, which names the parameters that are sequences.`,
+    );
+  }
+  if (outFile !== undefined && parallel !== undefined) {
+    throw new OptionError(
+      `${subject}: outFile does not go with parallel: an element has no out file of its own. Wrap a function of one element.`,
+    );
+  }
+}
+
 /** @throws OptionError where one is no parameter, or is keyed */
 function outFilesOf(path: string, shown: string, signature: Signature, own: FunctionSettings): readonly string[] {
   const subject = `permacache("${path}")`;
-  const names = own.outFile === undefined ? [] : [own.outFile].flat();
-  if (own.keepOutFiles && names.length === 0) {
-    throw new OptionError(`${subject}: keepOutFiles goes with outFile, which names the parameters that are written.`);
-  }
+  const { outFile: names = [], keyFunction } = own;
   for (const name of names) {
     const parameter = signature.parameters.find(({ key, rest }) => key === name && rest);
     if (signature.readsArguments || parameter || !signature.names.includes(name)) {
       throw new OptionError(`${subject}: outFile: "${name}" is not a parameter of ${shown} that takes one path.`);
     }
-    if (typeof own.keyFunction === "object" && Object.hasOwn(own.keyFunction, name)) {
+    if (typeof keyFunction === "object" && Object.hasOwn(keyFunction, name)) {
       throw new OptionError(
         `${subject}: "${name}" is an out file, which is not in the key; take it out of keyFunction.`,
       );
@@ -197,73 +230,23 @@ function outFilesOf(path: string, shown: string, signature: Signature, own: Func
 
 /** @throws OptionError, SignatureError where the function cannot take a part of the elements at a time */
 function batchOf(path: string, signature: Signature, own: FunctionSettings): BatchPlan | undefined {
-  const subject = `permacache("${path}")`;
-  const { parallel, chunkSize, concurrency, onProgress, outFile } = own;
-  if (parallel === undefined) {
-    const given = Object.entries({ chunkSize, concurrency, onProgress }).find(([, value]) => value !== undefined);
-    if (!given) return undefined;
-    throw new OptionError(`${subject}: ${given[0]} goes with parallel, which names the parameters that are sequences.`);
-  }
-  if (outFile !== undefined) {
-    throw new OptionError(
-      `${subject}: outFile does not go with parallel: an element has no out file of its own. Wrap a function of one element.`,
-    );
-  }
-  return {
-    parameters: parallelParameters(subject, signature, [parallel].flat()),
-    chunkSize: chunkSize ?? Number.POSITIVE_INFINITY,
-    concurrency: concurrency ?? 1,
-    onProgress,
-  };
-}
-
-/** At the first call: until then the default cache may be configured, and the environment set. */
-function resolve(home: Home, own: FunctionSettings): Resolved {
-  const {
-    mode = modeFromEnvironment(),
-    codec = "auto",
-    compress = false,
-    naming = "hash",
-    onError = "warn",
-    durability = "none",
-    maxWait,
-    maxValueBytes,
-  } = { ...home.settings, ...own };
-  return {
-    mode: mode ?? "read-write",
-    codec: codec === "auto" && home.trust.isOpen ? "json" : codec,
-    compress,
-    naming,
-    onError,
-    durability,
-    maxWait: waitOf(maxWait),
-    maxValueBytes: bytesOf(maxValueBytes),
-    limits: limitsOf(home.settings, own),
-  };
-}
-
-/** Ages of the function replace those of its cache; sizes hold at both. */
-function limitsOf(cache: SharedSettings, own: FunctionSettings): Resolved["limits"] {
-  const of = ({ maxAge, maxIdle, maxEntries, maxBytes }: SharedSettings) =>
-    checkLimits("limits", { maxAge, maxIdle, maxEntries, maxBytes });
-  const { maxEntries, maxBytes, ...ages } = of(cache);
-  const limits = { own: { ...ages, ...of(own) }, whole: { maxEntries, maxBytes } };
-  const given = { ...limits.own, ...of(cache) };
-  if (Object.keys(given).length === 0) return undefined;
-  return { ...limits, needUse: Object.keys(given).some((name) => name !== "maxAge") };
+  const { parallel, chunkSize, concurrency, onProgress } = { ...DEFAULTS, ...own };
+  if (parallel === undefined) return undefined;
+  const parameters = parallelParameters(`permacache("${path}")`, signature, parallel);
+  return { parameters, chunkSize, concurrency, onProgress };
 }
 
 function folderOf(
-  home: Home,
+  state: CacheState,
   identity: Identity,
   async: boolean,
   assertFits: () => void,
 ): (dir: string | undefined) => Folder {
   const byDefault = once(() => {
     assertFits(); // the default cache may have been configured since it was wrapped
-    return home.folder(identity, undefined, async);
+    return state.folder(identity, undefined, async);
   });
-  return (dir) => (dir === undefined ? byDefault() : home.folder(identity, dir, async));
+  return (dir) => (dir === undefined ? byDefault() : state.folder(identity, dir, async));
 }
 
 function once<T>(make: () => T): () => T {
@@ -275,13 +258,13 @@ function once<T>(make: () => T): () => T {
 }
 
 /** Two functions that share entries by mistake would serve each other's results. */
-function warnOfOtherSource(home: Home, { identity, subject }: Plan, { name, source = "" }: Signature): void {
-  const earlier = home.sources.get(identity);
+function warnOfOtherSource(state: CacheState, { identity, subject }: Plan, { name, source = "" }: Signature): void {
+  const earlier = state.sources.get(identity);
   if (source === "" || earlier === source) return;
-  home.sources.set(identity, source);
+  state.sources.set(identity, source);
   if (earlier === undefined || normalisedSource(earlier) === normalisedSource(source)) return;
   warnOnce(
-    home.warned(identity),
+    state.warned(identity),
     "source",
     `${subject}: two functions of different source share this path (the second is ${name}), and so their entries. Give one of them a path of its own, or a version.`,
     "ERR_PERMACACHE_PATH",

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import type { Cache, CacheOptions, PathSummary } from "../../src/index.js";
 import {
   createCache,
   defaultCache,
@@ -10,7 +11,6 @@ import {
   StoreError,
   tempCache,
 } from "../../src/index.js";
-import type { Cache, CacheOptions, PathSummary } from "../../src/types.js";
 import { DAY, failureOf, filesIn, newDirectory } from "../place.js";
 
 /** A cache in a directory of the test's own, with its methods. */

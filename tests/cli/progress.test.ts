@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import test from "ava";
 import { withBar } from "../../src/cli/progress.js";
-import type { WorkOptions } from "../../src/types.js";
+import type { WorkOptions } from "../../src/events.js";
 import { failureOf } from "../place.js";
 
 /** What is written to a terminal, or to a pipe. */

@@ -3,9 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
 import { folderNames, type Identity } from "../../src/entry/identity.js";
+import type { WorkProgress } from "../../src/events.js";
 import { type Flow, isThenable, run } from "../../src/flow.js";
 import type { Folder, Mark, Store } from "../../src/stores/store.js";
-import type { WorkProgress } from "../../src/types.js";
 import { DAY } from "../place.js";
 
 const IDENTITY: Identity = { path: "contract/a" };

@@ -1,4 +1,4 @@
-import type { Kept, OutRecord } from "../../call/out-files/out-files.js";
+import type { Kept, OutRecord } from "../../entry/out-record.js";
 
 /**
  * The entries of a path, in a zip file. Its members, in this order:
@@ -25,6 +25,11 @@ export interface Manifest {
   readonly contents: number;
   /** Of all members but this one, unpacked. */
   readonly bytes: number;
+}
+
+/** The name of the file of an archive, in which the ending may be left out. */
+export function fileNameOf(file: string): string {
+  return /\.zip$/i.test(file) ? file : `${file}.zip`;
 }
 
 /** Bytes of the number before each entry. */

@@ -1,4 +1,4 @@
-import type { WorkOptions } from "../../types.js";
+import type { WorkOptions } from "../../events.js";
 
 /** Tells how far a work is. */
 export class Progress {

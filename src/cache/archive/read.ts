@@ -1,11 +1,11 @@
 import { constants as buffers } from "node:buffer";
 import { createHash } from "node:crypto";
 import { digestOf } from "../../call/bind.js";
-import { contentsOf, type Kept, type OutRecord, textOf } from "../../call/out-files/out-files.js";
 import type { Payload } from "../../entry/codecs.js";
 import type { Compression } from "../../entry/compression.js";
 import { type DecodedEntry, decodeEntry } from "../../entry/entry.js";
 import { type Identity, parseIdentity } from "../../entry/identity.js";
+import { contentsOf, type Kept, type OutRecord, textOf } from "../../entry/out-record.js";
 import { local } from "../../entry/transcode.js";
 import { StoreError } from "../../errors.js";
 import { turn } from "../../flow.js";

@@ -1,15 +1,14 @@
 import { BatchError } from "../../errors.js";
 import { type Flow, isFlow, turn, wait } from "../../flow.js";
 import type { Bound } from "../../signature/bind.js";
-import type { Folder } from "../../stores/store.js";
-import type { Progress } from "../../types.js";
-import type { CallSettings } from "../../wrap/options.js";
+import type { Folder } from "../../stores/folder.js";
 import { type Call, callFor, directoryOf, keyed } from "../bind.js";
 import { assertMayCompute, storingTerms, termsOf, uncached } from "../call.js";
 import { hasWaited, type Job, obtain } from "../compute.js";
 import { consult } from "../look-up.js";
 import type { Outcome } from "../outcome.js";
 import type { BatchPlan, Plan } from "../plan.js";
+import type { CallSettings, Progress } from "../settings.js";
 import { type ChunkOptions, inChunks } from "./chunks.js";
 import { type Sequence, sequenceOf } from "./sequence.js";
 

@@ -1,5 +1,4 @@
-import { type Flow, run, wait } from "../../flow.js";
-import type { AbortSignalLike } from "../../types.js";
+import { type AbortSignalLike, type Flow, run, wait } from "../../flow.js";
 
 export interface ChunkOptions {
   readonly chunkSize: number;

@@ -1,24 +1,16 @@
 import { encodeEntry } from "../../entry/entry.js";
+import { merged, type OutRecord, textOf } from "../../entry/out-record.js";
 import { decodeTrusted, recordIn } from "../../entry/trust.js";
-import { type Flow, run, wait } from "../../flow.js";
+import { type Flow, wait } from "../../flow.js";
 import type { Call } from "../bind.js";
-import { context } from "../context.js";
 import { type LockTerms, lockPaths } from "../locks.js";
 import type { Outcome } from "../outcome.js";
 import type { Plan } from "../plan.js";
 import { Flight } from "../single-flight.js";
 import { reportOutFile, reportStorage, warnOnce } from "../trouble.js";
-import {
-  type Asked,
-  type KeptFile,
-  keep,
-  merged,
-  type OutRecord,
-  recordOf,
-  type Served,
-  serve,
-  textOf,
-} from "./out-files.js";
+import type { Asked } from "./asked.js";
+import { keep, recordOf } from "./record.js";
+import { type KeptFile, type Served, serve } from "./serve.js";
 
 /** What a call does about its out files: holds them, has them served, records them. */
 
@@ -28,26 +20,28 @@ import {
  * where that could never end (a call inside theirs), or not in time, it goes on without, and stores nothing.
  * @param writes whether the mode of the call lets it change the store
  */
-export function* holding<T>(call: Call, terms: LockTerms, writes: boolean, flow: () => Flow<T>): Flow<T> {
+export function* holding<T>(
+  call: Call,
+  terms: LockTerms,
+  writes: boolean,
+  flow: (within: Flight<void>) => Flow<T>,
+): Flow<T> {
   const { plan, out } = call;
   for (let holder = holderOf(out); holder; holder = holderOf(out)) {
     // A sync function cannot wait for others of its thread. One that is still at it gives promises, without saying so.
-    const released = plan.async || holder.plan === plan ? holder.hold.join() : undefined;
+    const released = plan.async || holder.plan === plan ? holder.hold.join(terms.within) : undefined;
     if (!released) break;
     call.waited = true;
     plan.stats.waited++;
     yield* wait(released);
   }
-  const hold = new Flight<void>(undefined, false);
+  const hold = new Flight<void>(undefined, false, terms.within);
   hold.canBeJoined = true;
   call.holds = !holderOf(out);
   const holder = { hold, plan };
   if (call.holds) for (const { path } of out) holders.set(path, holder);
   try {
-    const around = { scope: context.getStore()?.scope, flight: hold };
-    return yield* wait(
-      context.run(around, () => run(call.holds ? lockedToo(call, terms, hold, writes, flow) : flow())),
-    );
+    return yield* call.holds ? lockedToo(call, terms, hold, writes, flow) : flow(hold);
   } finally {
     for (const { path } of out) if (holders.get(path) === holder) holders.delete(path);
     hold.land();
@@ -59,12 +53,12 @@ function* lockedToo<T>(
   terms: LockTerms,
   hold: Flight<void>,
   writes: boolean,
-  flow: () => Flow<T>,
+  flow: (within: Flight<void>) => Flow<T>,
 ): Flow<T> {
   const release = yield* lockPaths(call, terms, hold, writes);
   call.holds = release !== undefined;
   try {
-    return yield* flow();
+    return yield* flow(hold);
   } finally {
     release?.();
   }
@@ -114,20 +108,16 @@ function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): F
   const { trust } = plan;
   try {
     const mark = yield* wait(folder.mark());
-    folder.forget?.(digest);
-    const bytes = yield* wait(folder.read(digest, false, call.readable));
+    folder.forget(digest);
+    const bytes = yield* wait(folder.read(call, false));
     const now = bytes && decodeTrusted(bytes, trust);
     if (now?.key !== call.key || now.identity !== plan.identity || now.createdAt !== createdAt) return;
     // What another process has learnt meanwhile is kept, behind ours.
     const text = textOf(merged(record, recordIn(now, trust)));
     if (text === now.record) return;
     const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] }, trust.seal);
-    yield* folder.publish(digest, parts, mark, {
-      isCurrent: () => true,
-      async: plan.async,
-      isDurable: plan.settings().durability === "file",
-      readable: call.readable,
-    });
+    const { isDurable } = plan.settings();
+    yield* wait(folder.publish(call, parts, { mark, isCurrent: () => true, mayWait: plan.async, isDurable }));
   } catch (error) {
     reportStorage(plan, folder, "written", error);
   }

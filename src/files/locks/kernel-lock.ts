@@ -14,7 +14,7 @@ import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { codeOf } from "../io.js";
 import { type Permissions, PRIVATE } from "../permissions.js";
-import type { Held, KeyLock } from "./key-lock.js";
+import type { Held, KeyLock } from "./contract.js";
 import { heldUntil, inFolder, namesIn, openLockFile, sweepLocks } from "./lock-file.js";
 
 /**

@@ -2,7 +2,7 @@ import { constants, mkdirSync, openSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf } from "../io.js";
 import type { Permissions } from "../permissions.js";
-import type { Held, KeyLock } from "./key-lock.js";
+import type { Held, KeyLock } from "./contract.js";
 
 /** What the implementations of the key lock share: a file that is locked, in a folder that may go away at any time. */
 

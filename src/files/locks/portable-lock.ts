@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { codeOf } from "../io.js";
 import { type Permissions, PRIVATE } from "../permissions.js";
-import type { Held, KeyLock } from "./key-lock.js";
+import type { Held, KeyLock } from "./contract.js";
 import { heldUntil, inFolder, openLockFile, sweepLocks } from "./lock-file.js";
 import { isOwnerAlive, nameOf, newOwnerText, OWNER_SIZE, parseOwner } from "./lock-owner.js";
 

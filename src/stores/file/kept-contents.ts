@@ -5,7 +5,7 @@ import { digestOf, stampOf } from "../../files/fingerprint.js";
 import { asyncIo, codeOf, type Io } from "../../files/io.js";
 import { copyInto } from "../../files/restore-file.js";
 import { type Flow, run } from "../../flow.js";
-import type { SeenFile } from "../store.js";
+import type { SeenFile } from "../engine.js";
 
 /**
  * Contents of out files, kept with the entries of a folder:

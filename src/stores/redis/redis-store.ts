@@ -1,13 +1,7 @@
-import { type Identity, pathOfFolder } from "../../entry/identity.js";
 import { OptionError } from "../../errors.js";
-import type { AsyncStore, WorkProgress } from "../../types.js";
-import { Folders } from "../folders.js";
-import type { RetentionLimits } from "../limits.js";
-import type { Evicted, Store, StoredFolder } from "../store.js";
-import { assertInstalled, Connection } from "./connection.js";
-import { assertAgeOnly, RedisFolder, type Server } from "./folder.js";
-import { foldersKey } from "./keys.js";
-import { newTemporary } from "./temporaries.js";
+import type { AsyncEngine } from "../engine.js";
+import { assertInstalled } from "./connection.js";
+import { RedisEngine, type RedisPlace } from "./redis-engine.js";
 
 export interface RedisStoreOptions {
   /** `redis://[[user][:password]@]host[:port][/database]`, or `rediss:` for TLS. */
@@ -32,109 +26,8 @@ export interface RedisStoreOptions {
  *
  * @throws OptionError for options that are wrong, or where the package is missing
  */
-export function redisStore(options: RedisStoreOptions): AsyncStore {
-  return new RedisStore(checked(options));
-}
-
-interface Checked {
-  readonly url: string;
-  /** The url without credentials. */
-  readonly shown: string;
-  readonly prefix: string;
-  readonly timeout: number;
-  readonly lockTtl: number;
-}
-
-class RedisStore implements Store {
-  readonly sync = false;
-  readonly isRemote = true;
-  readonly directory: string;
-  readonly lock = "redis";
-  readonly #server: Server;
-  readonly #folders = new Folders((names) => new RedisFolder(this.#server, pathIn(names), names));
-
-  constructor({ url, shown, prefix, timeout, lockTtl }: Checked) {
-    this.directory = shown;
-    const connection = new Connection(url, shown, timeout);
-    const prune = (limits: RetentionLimits, path: string | undefined) => this.#prune(limits, path);
-    this.#server = { connection, directory: shown, prefix, lockTtl, prune };
-  }
-
-  assertLimits(limits: RetentionLimits): void {
-    assertAgeOnly(limits);
-  }
-
-  folder(identity: Identity): RedisFolder {
-    return this.#folders.of(identity);
-  }
-
-  async exists(): Promise<boolean> {
-    try {
-      return (await this.#names()).length > 0;
-    } catch {
-      return false;
-    }
-  }
-
-  async #names(): Promise<string[]> {
-    const { connection, prefix } = this.#server;
-    const names: Buffer[] = await connection.send(["SMEMBERS", foldersKey(prefix)]);
-    return names.map(String);
-  }
-
-  async *folders(path?: string): AsyncGenerator<StoredFolder & { readonly folder: RedisFolder }, void> {
-    const found = (await this.#names()).map((name) => ({ path: pathIn(name), name }));
-    const wanted = path === undefined ? found : found.filter((each) => each.path === path);
-    for (const each of wanted.sort(byPath)) {
-      yield {
-        path: each.path,
-        name: each.name.slice(each.name.lastIndexOf("/") + 1),
-        folder: this.#folders.named(each.name),
-      };
-    }
-  }
-
-  prune(limits: RetentionLimits, onProgress?: (progress: WorkProgress) => void): Promise<Evicted[]> {
-    return this.#prune(limits, undefined, onProgress);
-  }
-
-  async #prune(
-    limits: RetentionLimits,
-    path: string | undefined,
-    onProgress?: (progress: WorkProgress) => void,
-  ): Promise<Evicted[]> {
-    const old: { readonly folder: RedisFolder; readonly digest: string }[] = [];
-    for await (const { folder } of this.folders(path)) {
-      assertAgeOnly(limits);
-      for (const { digest } of await folder.expired(limits)) old.push({ folder, digest });
-    }
-    const gone: Evicted[] = [];
-    onProgress?.({ done: 0, total: old.length });
-    for (const [i, { folder, digest }] of old.entries()) {
-      if (await folder.remove(digest)) gone.push(folder.evicted);
-      onProgress?.({ done: i + 1, total: old.length });
-    }
-    return gone;
-  }
-
-  temporary(): string {
-    return newTemporary();
-  }
-
-  close(): Promise<void> {
-    return this.#server.connection.close();
-  }
-}
-
-function pathIn(name: string): string {
-  return pathOfFolder(name.slice(0, name.lastIndexOf("/")));
-}
-
-type Named = { readonly path: string; readonly name: string };
-
-function byPath(a: Named, b: Named): number {
-  if (a.path !== b.path) return a.path < b.path ? -1 : 1;
-  return a.name < b.name ? -1 : 1;
+export function redisStore(options: RedisStoreOptions): AsyncEngine {
+  return new RedisEngine(checked(options));
 }
 
 // ---- options ----
@@ -143,7 +36,7 @@ const SUBJECT = "redisStore()";
 const OPTIONS = ["url", "prefix", "timeout", "lockTtl"];
 
 /** Messages never show the url: it may hold a password. */
-function checked(options: RedisStoreOptions): Checked {
+function checked(options: RedisStoreOptions): RedisPlace {
   if (typeof options !== "object" || options === null)
     throw new OptionError(`${SUBJECT}: give an object with a "url".`);
   for (const name of Object.keys(options)) {

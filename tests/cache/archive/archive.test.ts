@@ -4,11 +4,12 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writ
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
-import { exportTo, importFrom } from "../../../src/cache/archive/archive.js";
+import { exportTo } from "../../../src/cache/archive/export.js";
+import { importFrom } from "../../../src/cache/archive/import.js";
 import { decodeEntry, encodeEntry } from "../../../src/entry/entry.js";
+import type { CacheOptions, WorkProgress } from "../../../src/index.js";
 import { createCache, defineType } from "../../../src/index.js";
 import { FileStore } from "../../../src/stores/file/file-store.js";
-import type { CacheOptions, WorkProgress } from "../../../src/types.js";
 import { differenceOf } from "../../entry/faithful.js";
 import { failureOf, filesIn, newDirectory } from "../../place.js";
 
@@ -238,7 +239,7 @@ test("the same entries make the same bytes: in another directory, after an impor
   }
   const zoned = join(here.root, "zoned.zip");
   const root = join(import.meta.dirname, "../../..");
-  const source = `import { exportTo } from "${root}/src/cache/archive/archive.ts"; import { FileStore } from "${root}/src/stores/file/file-store.ts";
+  const source = `import { exportTo } from "${root}/src/cache/archive/export.ts"; import { FileStore } from "${root}/src/stores/file/file-store.ts";
     await exportTo(FileStore.at(${JSON.stringify(here.dir)}), "f", ${JSON.stringify(zoned)});`;
   const script = join(here.root, "zoned.mts");
   writeFileSync(script, source);
@@ -571,7 +572,7 @@ test("a directory that may not be written keeps the archive that is there", asyn
   const script = join(root, "export.mts");
   writeFileSync(
     script,
-    `const [{ exportTo, importFrom }, { FileStore }] = await Promise.all([import("${project}/src/cache/archive/archive.ts"), import("${project}/src/stores/file/file-store.ts")]);
+    `const [{ exportTo }, { importFrom }, { FileStore }] = await Promise.all([import("${project}/src/cache/archive/export.ts"), import("${project}/src/cache/archive/import.ts"), import("${project}/src/stores/file/file-store.ts")]);
     if (process.getuid() === 0) process.setuid(1000); // root may write anywhere
     for (const work of [
       () => exportTo(FileStore.at(${JSON.stringify(dir)}, { isShared: true }), "f", ${JSON.stringify(join(folder, "a.zip"))}),

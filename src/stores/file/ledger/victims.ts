@@ -1,6 +1,6 @@
 import { pathOfFolder } from "../../../entry/identity.js";
+import type { Evicted } from "../../engine.js";
 import { beyond, type RetentionLimits } from "../../limits.js";
-import type { Evicted } from "../../store.js";
 import { EntryTable, Numbers } from "./entry-table.js";
 
 /** An entry that has to go: its folder and digits, as in a table, and what is told of it. */
@@ -15,6 +15,9 @@ export interface Found {
   readonly total: number;
   readonly victims: Iterable<Victim>;
 }
+
+/** How many entries are found, at most, before they are removed. */
+export const MANY = 65_536;
 
 const LIMITS = ["maxAge", "maxIdle", "maxEntries", "maxBytes"] as const satisfies readonly (keyof RetentionLimits)[];
 

@@ -1,10 +1,30 @@
 import { inspect } from "node:util";
+import { BindingError } from "../errors.js";
 import { isKw, namedOf } from "./kw.js";
+import type { Signature } from "./parse.js";
+
+/** The error of a call that does not fit its signature: it shows the signature and the call. */
+
+export function bindingError(
+  { name, text }: Signature,
+  args: readonly unknown[],
+  what: string,
+  mend: string,
+  ...cause: [] | [unknown]
+): BindingError {
+  const message = `${name}${text}: ${what} in the call ${callText(name, args)}; ${mend}`;
+  const ended = message.endsWith(".") ? message : `${message}.`;
+  return new BindingError(ended, cause.length === 0 ? undefined : { cause: cause[0] });
+}
+
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : "it threw what is no Error";
+}
 
 const maxLength = 200;
 
 /** A call for a message: `f(2, kw({ q: 1 }))`, short, and without running code of the values. */
-export function callText(name: string, args: readonly unknown[]): string {
+function callText(name: string, args: readonly unknown[]): string {
   const parts: string[] = [];
   let length = name.length;
   for (const arg of args) {

@@ -1,37 +1,25 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { digestOf } from "../../call/bind.js";
-import { contentsOf, type Kept, parseRecord, textOf } from "../../call/out-files/out-files.js";
-import type { Compression } from "../../entry/compression.js";
-import { compressionOf } from "../../entry/compression.js";
 import { type DecodedEntry, encodeEntry } from "../../entry/entry.js";
-import { assertPath, type Identity, identityText, parseIdentity } from "../../entry/identity.js";
-import { HASH, ReadableName } from "../../entry/readable-name.js";
+import { assertPath, parseIdentity } from "../../entry/identity.js";
+import { type Kept, parseRecord, textOf } from "../../entry/out-record.js";
+import { HASH } from "../../entry/readable-name.js";
 import { portable } from "../../entry/transcode.js";
 import { decodeTrusted, OWN, type Trust } from "../../entry/trust.js";
-import { PermacacheError, StoreError } from "../../errors.js";
+import { StoreError } from "../../errors.js";
+import type { WorkOptions } from "../../events.js";
 import { digestOf as digestOfFile, stampOf } from "../../files/fingerprint.js";
 import { asyncIo } from "../../files/io.js";
-import { discard } from "../../files/publish.js";
 import { run, turn } from "../../flow.js";
-import type { Folder, Listed, Mark, Store, StoredFolder } from "../../stores/store.js";
-import type { WorkOptions } from "../../types.js";
-import { FORMAT, LENGTH, MANIFEST, portableRecord, shown, sum, VERSION } from "./format.js";
+import type { Listed } from "../../stores/engine.js";
+import type { Folder } from "../../stores/folder.js";
+import type { Store, StoredFolder } from "../../stores/store.js";
+import { FORMAT, fileNameOf, LENGTH, MANIFEST, portableRecord, shown, sum, VERSION } from "./format.js";
 import { Progress } from "./progress.js";
-import { Archive, type ArchivedEntry } from "./read.js";
 import { type NewMember, writeZip } from "./zip.js";
 
-/**
- * Export and import of the entries of a path. archive/format.ts says what is in such a file.
- */
-
-/** The ending may be left out. */
-export function fileNameOf(file: string): string {
-  return /\.zip$/i.test(file) ? file : `${file}.zip`;
-}
-
-// ---- export ----
+/** Export: writes the whole entries of a path, and the out files that they keep, to an archive (see format.ts). */
 
 /** See `Cache.exportTo`. */
 export async function exportTo(
@@ -153,7 +141,7 @@ function wholeEntry(
   { path, folder }: StoredFolder,
   listed: Listed,
 ): WholeEntry | undefined {
-  const bytes = listed.read();
+  const bytes = listed.read() as Buffer | undefined;
   const entry = bytes && decodeTrusted(Buffer.from(bytes), trust); // the next read may use the same memory
   const identity = entry && parseIdentity(entry.identity);
   if (!identity || identity.path !== path || store.folder(identity) !== folder) return undefined;
@@ -231,153 +219,6 @@ function portableBytes({ entry }: WholeEntry, contents: ReadonlyMap<string, Cont
       `The entry of ${entry.identity} for the key ${shown(entry.key)} cannot be exported (${reason}). Delete it, and export again.`,
       { cause: error },
     );
-  }
-}
-
-// ---- import ----
-
-/** See `Cache.importFrom`. @param options `compress` and `trust`: how the entries are written here */
-export async function importFrom(
-  store: Store,
-  path: string,
-  file: string,
-  options: {
-    merge?: boolean | undefined;
-    compress?: false | Compression | undefined;
-    trust?: Trust | undefined;
-  } & WorkOptions = {},
-): Promise<number> {
-  const { merge = false, compress = false, trust = OWN, onProgress } = options;
-  assertPath(path);
-  if (compress) compressionOf(compress); // throws
-  if (!merge) await assertEmpty(store, path);
-  const archive = await Archive.open(fileNameOf(file));
-  try {
-    const { entries, contents } = archive.manifest;
-    const progress = new Progress(contents + 2 * entries, onProgress);
-    const uses = await archive.verify(progress);
-    const target = new Target(store, trust, path, archive, uses);
-    try {
-      for await (const entry of archive.entries(compress, trust.isOpen)) {
-        await target.add(entry);
-        if (progress.add(1)) await turn();
-      }
-    } finally {
-      await target.close();
-    }
-    progress.end();
-    return target.added;
-  } finally {
-    archive.close();
-  }
-}
-
-async function assertEmpty(store: Store, path: string): Promise<void> {
-  for await (const { folder } of store.folders(path)) {
-    if ((await countIn(folder)) === 0) continue;
-    throw new StoreError(
-      `The path "${path}" has entries in ${store.directory} already, and nothing was imported. Clear it, import under another path, or merge: that keeps what is there and adds the rest.`,
-    );
-  }
-}
-
-/** Where entries of an archive are written. */
-class Target {
-  added = 0;
-  readonly #store: Store;
-  readonly #trust: Trust;
-  readonly #path: string;
-  readonly #archive: Archive;
-  /** How many of the entries that are still to come need each of the contents. */
-  readonly #uses: Map<string, number>;
-  /** Where the contents are meanwhile that further entries need. */
-  readonly #unpacked = new Map<string, string>();
-  readonly #folders = new Map<string, { folder: Folder; mark: Mark }>();
-
-  constructor(store: Store, trust: Trust, path: string, archive: Archive, uses: Map<string, number>) {
-    this.#store = store;
-    this.#trust = trust;
-    this.#path = path;
-    this.#archive = archive;
-    this.#uses = uses;
-  }
-
-  /** Adds an entry, unless there is one. */
-  async add(archived: ArchivedEntry): Promise<void> {
-    const identity: Identity = { ...archived.identity, path: this.#path };
-    const { entry, digest, record, payload } = archived;
-    const text = identityText(identity);
-    const readable = new ReadableName(this.#path, entry.key, digest, false);
-    const contents = [...new Set(contentsOf(record))];
-    try {
-      const { folder, mark } = await this.#folderOf(text, identity);
-      if (!(await this.#has(folder, digest, readable, text, entry.key))) {
-        for (const sha256 of contents) await this.#keep(folder, digest, sha256);
-        const header = { ...entry, identity: text, record: textOf(record) };
-        const parts = encodeEntry(header, payload, this.#trust.seal);
-        if (await run(folder.publish(digest, parts, mark, { isCurrent: () => true, async: true, readable })))
-          this.added++;
-        if (contents.length > 0) await folder.dropKept(digest, contents);
-      }
-    } catch (error) {
-      if (error instanceof PermacacheError) throw error;
-      throw new StoreError(
-        `An entry cannot be written to ${this.#store.directory} (${(error as Error).message}). ${this.added} were imported; merge to go on.`,
-        { cause: error },
-      );
-    }
-    for (const sha256 of contentsOf(record)) await this.#used(sha256);
-  }
-
-  async #has(folder: Folder, digest: string, readable: ReadableName, identity: string, key: string): Promise<boolean> {
-    const read = folder.read(digest, false, readable);
-    const bytes = read instanceof Promise ? await read : read; // decoded before anybody else reads into the buffer
-    const entry = bytes && decodeTrusted(bytes, this.#trust);
-    return entry?.key === key && entry.identity === identity;
-  }
-
-  async #folderOf(text: string, identity: Identity): Promise<{ folder: Folder; mark: Mark }> {
-    let found = this.#folders.get(text);
-    if (!found) {
-      const folder = this.#store.folder(identity);
-      found = { folder, mark: await folder.mark() };
-      this.#folders.set(text, found);
-    }
-    return found;
-  }
-
-  async #keep(folder: Folder, digest: string, sha256: string): Promise<void> {
-    let path = this.#unpacked.get(sha256);
-    if (path === undefined) {
-      path = this.#store.temporary();
-      this.#unpacked.set(sha256, path);
-      const file = await open(path, "wx", 0o600);
-      try {
-        for await (const chunk of this.#archive.content(sha256)) await file.writeFile(chunk);
-      } finally {
-        await file.close();
-      }
-    }
-    const stamp = await run(stampOf(path, asyncIo));
-    if (typeof stamp !== "object") throw new Error(`${path} was removed by another program`);
-    await run(folder.keep(digest, { path, sha256, stamp }, true));
-  }
-
-  async #used(sha256: string): Promise<void> {
-    const uses = this.#uses.get(sha256)! - 1;
-    this.#uses.set(sha256, uses);
-    if (uses === 0) await this.#remove(sha256);
-  }
-
-  async #remove(sha256: string): Promise<void> {
-    const path = this.#unpacked.get(sha256);
-    if (path !== undefined) await run(discard(path, asyncIo));
-    this.#unpacked.delete(sha256);
-  }
-
-  /** Removes what is left of temporary files. */
-  async close(): Promise<void> {
-    for (const sha256 of this.#unpacked.keys()) await this.#remove(sha256);
   }
 }
 

@@ -5,20 +5,18 @@ import { StoreError } from "../../errors.js";
 import { isSameStamp, stampOf } from "../../files/fingerprint.js";
 import { asyncIo } from "../../files/io.js";
 import { run } from "../../flow.js";
-import type { SeenFile } from "../store.js";
+import type { SeenFile } from "../engine.js";
+import { newTemporary } from "../temporary.js";
 import type { Connection } from "./connection.js";
 import type { FolderKeys } from "./keys.js";
+import { PIECE } from "./pieces.js";
 import { LEAVE_CONTENT, USE_CONTENT } from "./scripts.js";
-import { newTemporary } from "./temporaries.js";
-
-/** Bytes of a piece of what is large: each has the whole timeout, so that size is no reason for one. */
-export const PIECE = 1024 * 1024;
 
 /** Milliseconds. A content that was fetched is copied to where it is wanted at once; then it may go. */
 const FETCHED = 60_000;
 
-/** The contents of out files, kept for entries of one generation of a folder: in chunks, equal ones once. */
-export class KeptContents {
+/** The contents of out files on the server, kept for entries of one generation of a folder: in chunks, equal ones once. */
+export class Chunks {
   readonly #connection: Connection;
   readonly #keys: FolderKeys;
   /** Files of contents, with when they were fetched. */
@@ -50,11 +48,11 @@ export class KeptContents {
   }
 
   /** The path of a file that nobody else has; there is none where the content is not kept, or is damaged. */
-  async fetch(generation: string, sha256: string): Promise<string> {
+  async fetch(generation: string | undefined, sha256: string): Promise<string> {
     const path = newTemporary();
     this.#removeOld();
-    const size = await this.#sizeOf(generation, sha256);
-    if (size === undefined) return path;
+    const size = generation === undefined ? undefined : await this.#sizeOf(generation, sha256);
+    if (generation === undefined || size === undefined) return path;
     const partial = newTemporary();
     const file = await open(partial, "wx", 0o600);
     try {
