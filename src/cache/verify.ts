@@ -6,11 +6,11 @@ import { type Identity, parseIdentity } from "../entry/identity.js";
 import { parseRecord } from "../entry/out-record.js";
 import { transcodeTree } from "../entry/transcode.js";
 import type { Trust } from "../entry/trust.js";
-import { PermacacheError } from "../errors.js";
+import { PermacacheError, StoreError } from "../errors.js";
 import type { WorkProgress } from "../events.js";
 import { codeOf } from "../files/io.js";
 import { turn } from "../flow.js";
-import type { Listed } from "../stores/engine.js";
+import type { KeptContent, Listed, Stray } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
 import type { Store } from "../stores/store.js";
 import type { Verified } from "./interface.js";
@@ -72,30 +72,27 @@ interface Thing {
 
 /** All that there is, group by group. It is looked at one by one: thousands stand in a group. */
 async function* thingsIn(store: Store): AsyncGenerator<readonly ((trust: Trust) => Thing)[], void> {
-  for (const { listing, contents } of store.engine.tiers ?? [store.engine]) {
-    if (!listing) continue;
-    for await (const { folder } of store.folders(undefined, listing)) {
-      for await (const group of listing.list(folder.name, true)) {
+  for await (const { folder } of store.folders()) {
+    let areStrays = false;
+    for await (const group of folder.strays()) {
+      areStrays ||= group.length > 0;
+      yield group.map((stray) => () => ({ ...removable(stray), what: "stray", isWhole: () => false }));
+    }
+    try {
+      for await (const group of folder.everyEntry()) {
         yield group.map((listed) => (trust) => entryThing(store, trust, folder, listed));
       }
-      for await (const group of contents?.list(folder.name) ?? []) {
-        yield group.map((kept) => () => ({
-          what: "content",
-          location: kept.location,
-          isWhole: () => kept.isWhole(),
-          remove: () => kept.remove(),
-        }));
-      }
-      for await (const group of listing.strays?.(folder.name) ?? []) {
-        yield group.map((stray) => () => ({
-          what: "stray",
-          location: stray.location,
-          isWhole: () => false,
-          remove: () => stray.remove(),
-        }));
-      }
+    } catch (error) {
+      if (!(areStrays && error instanceof StoreError)) throw error; // something stands in the way, and was told of above
+    }
+    for await (const group of folder.everyContent()) {
+      yield group.map((kept) => () => ({ ...removable(kept), what: "content", isWhole: () => kept.isWhole() }));
     }
   }
+}
+
+function removable(found: Stray | KeptContent): Pick<Thing, "location" | "remove"> {
+  return { location: found.location, remove: () => found.remove() };
 }
 
 function entryThing(store: Store, trust: Trust, folder: Folder, listed: Listed): Thing {

@@ -75,8 +75,9 @@ export class Store {
     return folder;
   }
 
-  /** The folders that are there, of a path or of all: in the order of the paths, those of one path one after the other. Makes nothing. @param listing of one of its tiers */
-  async *folders(path?: string, listing = this.engine.listing): AsyncGenerator<StoredFolder, void> {
+  /** The folders that are there, of a path or of all: in the order of the paths, those of one path one after the other. Makes nothing. */
+  async *folders(path?: string): AsyncGenerator<StoredFolder, void> {
+    const { listing } = this.engine;
     if (!listing) return;
     const parent = path === undefined ? undefined : folderNames({ path }).slice(0, -1).join("/");
     const found: { readonly path: string; readonly name: string; readonly folder: string }[] = [];

@@ -187,7 +187,7 @@ export class Subject {
   /** Digests with the texts of the entries, in the order of the digests. Nothing without a listing. */
   async list(folder: string = FOLDER): Promise<Record<string, string>> {
     if (!this.engine.listing) return {};
-    const listed = (await this.groups(folder)).flat().map(({ digest, read }) => [wholeDigest(digest), String(read())]);
+    const listed = (await this.groups(folder)).flat().map((each) => [wholeDigest(each.digest), String(each.read())]);
     return Object.fromEntries(listed.sort());
   }
 

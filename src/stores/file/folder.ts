@@ -252,7 +252,7 @@ export class FileFolder {
   }
 
   dropKept(digest: string, except: readonly string[]): void {
-    if (!this.has(KEPT_FOLDER)) return; // nothing was ever kept here
+    if (!this.has(KEPT_FOLDER) || !this.has(digest.slice(0, 2))) return; // nothing was ever kept for it
     dropContents(this.path, this.fileOf(digest), except);
   }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readFile } from "../../files/read-file.js";
 import { isBeingWritten } from "../../files/restore-file.js";
 import type { EntryStat, Listed, Listing, Stray } from "../engine.js";
-import { direntsIn, isShard, namesIn, openShardsIn, shardsIn } from "./directories.js";
+import { direntsIn, isDirectory, isShard, namesIn, openShardsIn, shardsIn } from "./directories.js";
 import { digitsIn } from "./entry-file.js";
 import type { FileFolder, FileFolders } from "./folder.js";
 import { isKeptContent, isKeptFile, KEPT_FOLDER } from "./kept-contents.js";
@@ -23,12 +23,12 @@ export class FileListing implements Listing {
     return this.#tree.folders(parent);
   }
 
-  /** @throws StoreError where a link or a file is in the place of a shard */
-  *list(name: string): Generator<readonly Listed[], void> {
+  /** @throws StoreError where a link or a file is in the place of a shard; who only counts entries passes over it */
+  *list(name: string, isRead: boolean): Generator<readonly Listed[], void> {
     const folder = this.#folders.of(name);
     if (!folder.has()) return;
     for (const shard of shardsIn(folder.path)) {
-      if (!folder.has(shard)) continue;
+      if (isRead ? !folder.has(shard) : !isDirectory(`${folder.path}/${shard}`)) continue;
       const listed: Listed[] = [];
       for (const file of namesIn(`${folder.path}/${shard}`)) {
         const digits = digitsIn(shard, file);

@@ -149,6 +149,10 @@ test("files of other names are no entries", async (t) => {
   mkdirSync(join(directory, "a/b/=1/other"));
   writeFileSync(join(directory, "a/b/=1/ff"), "");
   await t.throwsAsync(async () => listOf(folder), { instanceOf: StoreError, message: /ff is a link or a file/ });
+  t.is(
+    (await all(folder.sizes())).reduce((sum, { entries }) => sum + entries, 0),
+    1,
+  );
   rmSync(join(directory, "a/b/=1/ff"));
   t.deepEqual([...(await listOf(folder)).keys()], [DIGEST]);
   t.is(await folder.clear(true), 1);
