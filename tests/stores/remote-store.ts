@@ -1,16 +1,9 @@
-import { type Flow, turn } from "../../src/flow.js";
-import type { Folder, Listed, Store } from "../../src/stores/store.js";
+import { turn } from "../../src/flow.js";
+import type { AsyncEngine, Each, Engine, Listed } from "../../src/stores/engine.js";
 
-/** What is listed was read for that. */
-function withBytes(item: Listed) {
-  const bytes = item.read?.();
-  const own = bytes && Buffer.from(bytes);
-  return { ...item, digest: item.digest, read: () => own };
-}
-
-/** A store behind promises, which can be switched off, or be kept waiting: as one on another machine. */
+/** An engine behind promises, which can be switched off, or be kept waiting: as one on another machine. */
 export interface Remote {
-  readonly store: Store;
+  readonly store: AsyncEngine;
   isDown: boolean;
   /** Waited for by each operation. */
   delay: () => Promise<unknown>;
@@ -20,73 +13,89 @@ export interface Remote {
   readonly asked: string[];
 }
 
-const PROMISES = [
-  "read",
-  "mark",
-  "tryLock",
-  "tryLockPath",
-  "remove",
-  "keptFile",
-  "dropKept",
-  "retain",
-  "prune",
-  "exists",
-];
-const FLOWS = ["publish", "keep", "clear"];
-const ITEMS = ["list", "sizes", "contents", "folders"];
-
-export function remote(inner: Store): Remote {
+export function remote(inner: Engine): Remote {
   const self: Remote = { store: undefined as never, isDown: false, delay: turn, arrival: turn, asked: [] };
-  const folders = new Map<Folder, Folder>();
-  async function reached(name: string) {
+
+  async function reached(name: string): Promise<void> {
     self.asked.push(name);
     await self.delay();
     if (self.isDown) throw new Error("connect ECONNREFUSED");
   }
-  const over = (folder: Folder) => {
-    if (!folders.has(folder)) folders.set(folder, wrap(folder, {}));
-    return folders.get(folder)!;
-  };
-  function wrap<T extends object>(target: T, others: Record<string, unknown>): T {
-    return new Proxy(target, {
-      get(_, name: string) {
-        if (name in others) return others[name];
-        const value: any = Reflect.get(target, name, target);
-        if (typeof value !== "function") return value;
-        if (PROMISES.includes(name))
-          return async (...args: unknown[]) => {
-            await reached(name);
-            const result = await value.apply(target, args);
-            if (!Buffer.isBuffer(result)) return result;
-            const bytes = Buffer.from(result);
-            await self.arrival();
-            return bytes;
-          };
-        if (FLOWS.includes(name))
-          return function* (...args: unknown[]): Flow<unknown> {
-            yield reached(name);
-            return yield* value.apply(target, args);
-          };
-        if (ITEMS.includes(name))
-          return async function* (...args: unknown[]) {
-            await reached(name);
-            for await (const each of value.apply(target, args))
-              yield name === "folders"
-                ? { ...each, folder: over(each.folder) }
-                : name === "sizes"
-                  ? each
-                  : each.map(withBytes);
-          };
-        return value.bind(target);
-      },
-    });
+
+  /** A member of the engine, or of a capability, which gives a promise here. */
+  function far<T, N extends string & keyof T>(of: T, name: N): T[N] {
+    const member = async (...args: unknown[]) => {
+      await reached(name);
+      return (of[name] as (...args: unknown[]) => unknown)(...args);
+    };
+    return member as T[N];
   }
-  const others = {
+
+  /** Likewise, for what is given one after the other. */
+  function farItems<T, A extends unknown[]>(name: string, items: (...args: A) => Each<T>) {
+    return async function* (...args: A): AsyncGenerator<T, void, undefined> {
+      await reached(name);
+      yield* items(...args);
+    };
+  }
+
+  const { listing, locks, contents, usage } = inner;
+  const store: AsyncEngine = {
     sync: false,
-    forSync: undefined,
-    hasStamps: false,
-    directory: "remote",
-    folder: (identity: any) => over(inner.folder(identity)),
+    location: "remote",
+    async read(folder, entry, mayWait) {
+      await reached("read");
+      const bytes = await inner.read(folder, entry, mayWait);
+      const own = bytes && Buffer.from(bytes);
+      if (own) await self.arrival();
+      return own;
+    },
+    mark: far(inner, "mark"),
+    publish: far(inner, "publish"),
+    remove: far(inner, "remove"),
+    clear: far(inner, "clear"),
+    close: () => inner.close(),
+    listing: listing && {
+      folders: farItems("folders", (parent) => listing.folders(parent)),
+      list: farItems("list", (folder: string, isRead: boolean) =>
+        mapped(listing.list(folder, isRead), (group) => group.map((each) => withBytes(each, isRead))),
+      ),
+    },
+    locks: locks && {
+      get kind() {
+        return locks.kind;
+      },
+      tryLock: far(locks, "tryLock"),
+      holder: (name) => locks.holder(name),
+    },
+    contents: contents && {
+      keep: far(contents, "keep"),
+      path: far(contents, "path"),
+      drop: far(contents, "drop"),
+      list: farItems("contents", (folder: string) => contents.list(folder)),
+    },
+    usage: usage && {
+      use: (folder, entry) => usage.use(folder, entry),
+      usedAt: (folder, entry) => usage.usedAt(folder, entry),
+      evict: farItems("evict", (...args: Parameters<typeof usage.evict>) => usage.evict(...args)),
+    },
   };
-  return Object.assign(self, { store: wrap(inner, others) });
+  return Object.assign(self, { store });
+}
+
+/** What is listed was read for that. */
+function withBytes(item: Listed, isRead: boolean): Listed {
+  const read = isRead ? item.read() : undefined;
+  const bytes = read && Buffer.from(read);
+  return {
+    digest: item.digest,
+    location: item.location,
+    read: () => bytes,
+    stat: () => item.stat(),
+    remove: () => item.remove(),
+  };
+}
+
+async function* mapped<T>(items: Each<T>, map: (item: T) => T): AsyncGenerator<T, void, undefined> {
+  for await (const each of items) yield map(each);
 }

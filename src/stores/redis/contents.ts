@@ -15,7 +15,7 @@ export class KeptContents {
   }
 
   async keep(digest: string, file: SeenFile): Promise<boolean> {
-    const generation = await this.#state.known();
+    const generation = await this.#state.stillMarked();
     if (generation === undefined) return false;
     this.#kept.set(digest, generation);
     await this.#chunks.keep(generation, digest, file);

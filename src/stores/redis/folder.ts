@@ -44,7 +44,7 @@ export class RedisFolder {
       // time, for a server that was started anew has forgotten it.
       state.send("SADD", foldersKey(this.#prefix), this.#name),
     ]);
-    state.generation = String(generation);
+    state.marked(String(generation));
     return `${generation} ${fence}`;
   }
 
@@ -99,7 +99,6 @@ export class RedisFolder {
   async clear(): Promise<number> {
     const { state } = this;
     await state.run(CLEAR, [state.keys.state, state.keys.dead], [newGeneration()]);
-    state.forgetGeneration();
     return this.#deleteDead();
   }
 

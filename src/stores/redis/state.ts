@@ -15,6 +15,8 @@ export class FolderState {
   readonly location: string;
   /** As far as this process knows. */
   generation = NONE;
+  /** In which this process took its last mark. */
+  #marked: string | undefined;
 
   /** @param shown the server, for messages @param name of the folder */
   constructor(connection: Connection, shown: string, prefix: string, name: string) {
@@ -64,8 +66,16 @@ export class FolderState {
     return this.generation === NONE ? this.present() : this.generation;
   }
 
-  forgetGeneration(): void {
-    this.generation = NONE;
+  /** A computation begins in this generation. */
+  marked(generation: string): void {
+    this.generation = generation;
+    this.#marked = generation;
+  }
+
+  /** The generation of the last mark; `undefined` where the folder was cleared since. Asks the server. */
+  async stillMarked(): Promise<string | undefined> {
+    const generation = await this.present();
+    return generation === this.#marked ? generation : undefined;
   }
 }
 

@@ -8,20 +8,29 @@ import { OptionError, StoreError } from "../../../src/errors.js";
 import { stampOf } from "../../../src/files/fingerprint.js";
 import { asyncIo } from "../../../src/files/io.js";
 import { run } from "../../../src/flow.js";
+import type { SeenFile } from "../../../src/stores/engine.js";
+import type { Folder } from "../../../src/stores/folder.js";
 import type { RedisStoreOptions } from "../../../src/stores/redis/redis-store.js";
-import type { Folder, SeenFile, Store } from "../../../src/stores/store.js";
+import type { Store } from "../../../src/stores/store.js";
 import { newDirectory } from "../../files/directory.js";
+import { needs } from "../../needs.js";
 import { failureOf } from "../../place.js";
-import { digestOf, listOf, put, testStore, textOf } from "../contract.js";
+import { testEngine } from "../engine-suite.js";
+import { all, digestOf, listOf, nameOf, put, textOf } from "../entries.js";
 import { ask, hasRedis, newPlace, newServer, redisStore } from "./redis-server.js";
 
 const A = { path: "a/b" };
 /** Milliseconds: for tests in which the server is there, however busy the machine. */
 const PATIENT = 20_000;
 
-const withRedis = hasRedis ? test : test.skip;
+const withRedis = needs("redis-server");
 
-if (hasRedis) testStore("redis", async () => (await prepare()).store, "age");
+if (hasRedis) {
+  await testEngine("redis", async () => {
+    const { store, newStore } = await prepare();
+    return { engine: store.engine, again: () => newStore().engine };
+  });
+}
 
 /** Two stores at one place, as two machines have it. */
 async function prepare(options: Partial<RedisStoreOptions> = {}) {
@@ -49,6 +58,11 @@ async function textOrUndefined(folder: Folder): Promise<string | undefined> {
   }
 }
 
+/** Whether there is anything, as far as the store can be reached. */
+async function exists(store: Store): Promise<boolean> {
+  return (await all(store.folders()).catch(() => [])).length > 0;
+}
+
 // ---- entries ----
 
 withRedis("the keys of a folder are in one slot", async (t) => {
@@ -71,16 +85,16 @@ withRedis("a node of a Cluster takes all that a store does", async (t) => {
   const lock = await folder.tryLock(digestOf(1));
   for (const size of [1, 3_000_000]) {
     t.true(await put(folder, digestOf(1), Buffer.alloc(size, "x")));
-    t.is((await folder.read(digestOf(1), true))?.length, size);
+    t.is((await folder.read(nameOf(1), true))?.length, size);
   }
   lock!.release();
   await run(folder.keep(digestOf(1), await newFile("content"), true));
   t.is(readFileSync(await folder.keptFile(digestOf(1), sha256("content")), "utf8"), "content");
   t.is((await listOf(folder)).size, 1);
   for await (const { newest } of folder.sizes()) t.true(newest >= 0);
-  t.true(await folder.remove(digestOf(1)));
+  t.true(await folder.remove(nameOf(1)));
   await put(folder, digestOf(2), "x");
-  t.is(await run(folder.clear(true)), 1);
+  t.is(await folder.clear(true), 1);
 });
 
 for (const size of [1024 * 1024, 1024 * 1024 + 1, 5_000_000]) {
@@ -89,7 +103,7 @@ for (const size of [1024 * 1024, 1024 * 1024 + 1, 5_000_000]) {
     const content = Buffer.from(Uint8Array.from({ length: size }, (_, i) => (i * 31) ^ (i >> 12)));
     for (const expected of [content, Buffer.from("small"), content]) {
       t.true(await put(folder, digestOf(1), expected));
-      t.true(expected.equals((await other.read(digestOf(1), true))!));
+      t.true(expected.equals((await other.read(nameOf(1), true))!));
     }
     for await (const [listed] of other.list()) t.true(content.equals(listed!.read()!));
     t.deepEqual(
@@ -102,7 +116,7 @@ for (const size of [1024 * 1024, 1024 * 1024 + 1, 5_000_000]) {
 withRedis("a large entry that is not wanted any more leaves nothing", async (t) => {
   const { folder, keys } = await prepare();
   const mark = await folder.mark();
-  await folder.remove(digestOf(1));
+  await folder.remove(nameOf(1));
   t.false(await put(folder, digestOf(1), Buffer.alloc(2_000_000), mark));
   t.deepEqual(
     (await keys()).filter((key) => /:[se]:/.test(key)),
@@ -115,11 +129,11 @@ withRedis("a clear and a removal are seen at once by other machines", async (t) 
   await put(folder, digestOf(1), "1");
   t.is(await textOf(other, digestOf(1)), "1");
   const before = await other.mark();
-  await folder.remove(digestOf(1));
+  await folder.remove(nameOf(1));
   t.is(await textOf(other, digestOf(1)), undefined);
   t.false(await put(other, digestOf(1), "old", before));
   t.true(await put(other, digestOf(2), "2", before));
-  t.is(await run(folder.clear(true)), 1);
+  t.is(await folder.clear(true), 1);
   t.is(await textOf(other, digestOf(2)), undefined);
   t.false(await put(other, digestOf(2), "old", before));
   t.is((await listOf(other)).size, 0);
@@ -148,7 +162,7 @@ withRedis("what an early computation gives is stored where the late entry has go
 withRedis("removals are forgotten after thousands, and then nothing that was begun before is stored", async (t) => {
   const { folder, url, prefix } = await prepare();
   const mark = await folder.mark();
-  const removals = Array.from({ length: 4_200 }, (_, n) => folder.remove(n.toString(16).padStart(40, "0")));
+  const removals = Array.from({ length: 4_200 }, (_, n) => folder.remove({ digest: n.toString(16).padStart(40, "0") }));
   await Promise.all(removals);
   t.true((await ask(url, "HLEN", `${prefix}:{a/b/=1}`)) < 4_200);
   t.false(await put(folder, digestOf(1), "old", mark));
@@ -188,8 +202,35 @@ withRedis("a clear deletes what it clears, and what an interrupted one left", as
   await ask(url, "SADD", `${prefix}:{a/b/=1}:dead`, generation);
   await ask(url, "HSET", `${prefix}:{a/b/=1}`, "g", "another");
   t.is(await textOf(folder, digestOf(1)), undefined);
-  await run(folder.clear(true));
+  await folder.clear(true);
   t.deepEqual(await keys(), [`${prefix}:folders`, `${prefix}:{a/b/=1}`]);
+});
+
+withRedis("a listing without bytes asks for none", async (t) => {
+  const { server, folder } = await withOwnServer(t);
+  for (let n = 0; n < 300; n++) await put(folder, digestOf(n % 256), Buffer.alloc(n));
+  await put(folder, digestOf(300), Buffer.alloc(2_000_000));
+  await ask(server.url, "CONFIG", "RESETSTAT");
+  const listed = (await all(folder.list(false))).flat();
+  t.is(listed.length, 257);
+  t.is(listed.find(({ digest }) => digest === digestOf(300))?.stat()?.bytes, 2_000_000);
+  const asked = String(await ask(server.url, "INFO", "commandstats"));
+  t.regex(asked, /cmdstat_hgetall/);
+  t.notRegex(asked, /cmdstat_(get|mget|getrange):/);
+});
+
+withRedis("limits that are its server's are refused", async (t) => {
+  const { store, folder } = await prepare();
+  await put(folder, digestOf(1), "x");
+  for (const limit of ["maxIdle", "maxEntries", "maxBytes"]) {
+    const expected = { instanceOf: OptionError, message: new RegExp(`${limit}.*maxmemory-policy`) };
+    t.throws(() => store.assertLimits({ [limit]: 1 }), expected);
+    await t.throwsAsync(async () => store.prune({ [limit]: 1 }), expected);
+    await t.throwsAsync(async () => run(folder.evict({ [limit]: 1 }, {})), expected);
+    await t.throwsAsync(async () => run(folder.evict({ [limit]: 1 }, {}, 1)), expected);
+    await t.throwsAsync(async () => run(folder.evict({}, { [limit]: 1 }, 1)), expected);
+  }
+  t.is(await textOf(folder, digestOf(1)), "x");
 });
 
 // ---- locks ----
@@ -252,14 +293,14 @@ withRedis("a lock that the server evicts is another's, and stays that", async (t
   await ask(url, "DEL", (await keys()).find((each) => each.includes(":l:"))!);
   t.truthy(await other.tryLock(digestOf(1)));
   lost!.release();
-  await folder.read(digestOf(1), true); // after the release, in the same connection
+  await folder.read(nameOf(1), true); // after the release, in the same connection
   t.is(await folder.tryLock(digestOf(1)), undefined);
 });
 
 withRedis("after a clear nobody waits for who computes what will not be stored", async (t) => {
   const { folder, other } = await prepare();
   await folder.tryLock(digestOf(1));
-  await run(other.clear(true));
+  await other.clear(true);
   t.truthy(await other.tryLock(digestOf(1)));
 });
 
@@ -288,10 +329,9 @@ for (const size of [0, 1, 1024 * 1024, 2_500_000]) {
     const content = Buffer.alloc(size, "abc");
     await keep(folder, digestOf(1), content);
     t.true(content.equals(readFileSync(await other.keptFile(digestOf(1), sha256(content)))));
-    const kept = [];
-    for await (const contents of other.contents()) kept.push(...contents.filter(({ kind }) => kind === "kept"));
+    const kept = (await all(other.everyContent())).flat();
     t.is(kept.length, 1);
-    for (const each of kept) t.true(each.kind === "kept" && (await each.isWhole()));
+    for (const each of kept) t.true(await each.isWhole());
   });
 }
 
@@ -304,9 +344,9 @@ withRedis("equal contents are kept once, and go with the last entry", async (t) 
   t.is(await chunks(), 2);
   await folder.dropKept(digestOf(2), [sha256("content")]);
   t.is(await chunks(), 1);
-  await folder.remove(digestOf(1));
+  await folder.remove(nameOf(1));
   t.is(readFileSync(await folder.keptFile(digestOf(2), sha256("content")), "utf8"), "content");
-  await folder.remove(digestOf(2));
+  await folder.remove(nameOf(2));
   t.deepEqual(
     (await keys()).filter((key) => /:[kuoe]\b/.test(key)),
     [],
@@ -316,7 +356,7 @@ withRedis("equal contents are kept once, and go with the last entry", async (t) 
 withRedis("a clear takes the contents along", async (t) => {
   const { folder, keys, prefix } = await prepare();
   await keep(folder, digestOf(1), Buffer.alloc(2_000_000));
-  await run(folder.clear(true));
+  await folder.clear(true);
   t.deepEqual(await keys(), [`${prefix}:folders`, `${prefix}:{a/b/=1}`]);
 });
 
@@ -348,7 +388,7 @@ withRedis("what is kept for an entry that is not published goes again", async (t
   const { folder, keys } = await prepare();
   const mark = await folder.mark();
   await run(folder.keep(digestOf(1), await newFile("content"), true));
-  await folder.remove(digestOf(1));
+  await folder.remove(nameOf(1));
   t.false(await put(folder, digestOf(1), "entry", mark));
   t.deepEqual(
     (await keys()).filter((key) => key.includes(":k")),
@@ -367,7 +407,7 @@ async function withOwnServer(t: ExecutionContext, options: Partial<RedisStoreOpt
 /** Whether it fails without anything being waited for. */
 async function failsAtOnce(store: Store): Promise<boolean> {
   let hasFailed = false;
-  void Promise.resolve(store.folder(A).read(digestOf(1), true)).catch(() => {
+  void Promise.resolve(store.folder(A).read(nameOf(1), true)).catch(() => {
     hasFailed = true;
   });
   for (let i = 0; i < 50; i++) await null;
@@ -381,14 +421,14 @@ withRedis("a server that is killed fails at once, and is found again by itself, 
   await server.kill();
   t.true((await failureOf(() => textOf(folder, digestOf(1)))) instanceof StoreError);
   t.true(await failsAtOnce(store));
-  t.false(await store.exists());
+  t.false(await exists(store));
   await server.start();
-  await until(() => store.exists().valueOf() && textOf(folder, digestOf(1)).then(() => true, () => false)); // biome-ignore format: one line
+  await until(() => textOf(folder, digestOf(1)).then(() => true, () => false)); // biome-ignore format: one line
   t.is(await textOf(folder, digestOf(1)), undefined);
   t.false(await put(folder, digestOf(1), "old", mark));
   t.true(await put(folder, digestOf(1), "new"));
   t.is(await textOf(folder, digestOf(1)), "new");
-  t.true(await store.exists());
+  t.true(await exists(store));
 });
 
 withRedis("a server that hangs is waited for once, and found again by itself", async (t) => {
@@ -456,7 +496,7 @@ withRedis("a clear is done before what is asked after it, also on a server that 
   const { folder } = await withOwnServer(t);
   await put(folder, digestOf(1), "1");
   t.is(await textOf(folder, digestOf(1)), "1");
-  const clearing = run(folder.clear(true));
+  const clearing = folder.clear(true);
   t.is(await textOf(folder, digestOf(1)), undefined);
   t.is(await clearing, 1);
 });
@@ -508,7 +548,7 @@ test("making a store connects to nothing, and it tells where it is", (t) => {
   const store = redisStore({ url: "rediss://user:secret@example.invalid:7000/3" });
   t.is(store.directory, "rediss://example.invalid:7000/3");
   t.is(store.lock, "redis");
-  t.false(store.sync);
+  t.false(store.engine.sync);
 });
 
 // ---- programs: of the built package ----
@@ -524,11 +564,11 @@ function runProgram(code: string, dist = DIST): Promise<{ readonly code: number 
 }
 
 const PROGRAM = (url: string) => `
-  const folder = redisStore({ url: ${JSON.stringify(url)}, timeout: 200, prefix: "program" }).folder({ path: "a" });
+  const engine = redisStore({ url: ${JSON.stringify(url)}, timeout: 200, prefix: "program" });
   const digest = "ab".repeat(20);
   try {
-    const lock = await folder.tryLock(digest);
-    await folder.read(digest, true);
+    const lock = await engine.locks.tryLock({ folder: "a/=1", digest }, true);
+    await engine.read("a/=1", { digest }, true);
     lock?.release();
     console.log("read");
   } catch (error) {
