@@ -54,7 +54,8 @@ export function stepsOf(
 ): Each<Evicting> {
   const { usage, listing } = engine;
   if (usage) return usage.evict(limits, parent, written === undefined);
-  if (!listing || !hasLimits(limits) || (written !== undefined && !mayExceed(engine, limits, parent, written))) return [];
+  if (!listing || !hasLimits(limits) || (written !== undefined && !mayExceed(engine, limits, parent, written)))
+    return [];
   return engine.sync ? evictListed(engine, limits, parent) : evictListedAsync(engine, limits, parent);
 }
 
