@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { transformSync } from "esbuild";
-import type { Each, Engine, SyncEngine } from "../../src/stores/engine.js";
+import type { AsyncEngine, Each, Engine, SyncEngine } from "../../src/stores/engine.js";
 import { newDirectory } from "../files/directory.js";
 
 /** The complete engine of docs/engines.md, as it stands there. */
@@ -18,7 +18,7 @@ writeFileSync(file, transformSync(engineOfPage(), { loader: "ts", format: "esm" 
 export const { mapEngine } = (await import(pathToFileURL(file).href)) as { readonly mapEngine: () => SyncEngine };
 
 /** The same engine for async callers alone: whatever may be a promise is one. */
-export function asyncOf(engine: Engine): Engine {
+export function asyncOf(engine: Engine): AsyncEngine {
   const { listing, locks, contents, usage, pieces } = engine;
   return {
     ...engine,

@@ -4,10 +4,10 @@ import { folderNames, type Identity } from "../../src/entry/identity.js";
 import { OptionError, StoreError } from "../../src/errors.js";
 import type { WorkProgress } from "../../src/events.js";
 import { run } from "../../src/flow.js";
+import { DAY, onDay } from "../../src/stores/contract/clock.js";
 import type { Engine } from "../../src/stores/engine.js";
 import { ClearedError, type Folder } from "../../src/stores/folder.js";
 import { Store } from "../../src/stores/store.js";
-import { DAY } from "../place.js";
 import { fullEngine } from "./map-engine.full.js";
 import { asyncOf, mapEngine } from "./map-engine.js";
 
@@ -54,17 +54,6 @@ async function put(folder: Folder, n: number, content: string | Buffer = `${n}`)
 
 async function textsOf(folder: Folder): Promise<string[]> {
   return (await all(folder.list())).flat().map((listed) => String(listed.read()));
-}
-
-/** Runs on a later day. Serial tests only: there is one clock. */
-async function onDay<T>(day: number, action: () => T | Promise<T>): Promise<T> {
-  const { now } = Date;
-  Date.now = () => now() + day * DAY;
-  try {
-    return await action();
-  } finally {
-    Date.now = now;
-  }
 }
 
 for (const [name, create] of Object.entries(engines)) {
