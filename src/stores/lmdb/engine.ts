@@ -10,6 +10,7 @@ import type {
   SyncEngine,
   Usage,
 } from "../engine.js";
+import { hasLimits } from "../limits.js";
 import { contentsIn } from "./contents.js";
 import { Database } from "./database.js";
 import { evictAfterLook, evictFromEnds } from "./evict.js";
@@ -86,6 +87,7 @@ export class LmdbEngine implements SyncEngine {
   }
 
   *#evict(limits: EvictionLimits, parent: string | undefined, isThorough: boolean): Generator<Evicting, void> {
+    if (!hasLimits(limits)) return;
     this.#noteUses(parent);
     // All that there is to look at in a parent is in order already.
     if (isThorough && parent === undefined) yield* evictAfterLook(this.#database, limits);

@@ -1,13 +1,16 @@
 import { pathOfFolder } from "../../entry/identity.js";
 import type { Evicted, Evicting, EvictionLimits } from "../engine.js";
-import { type Aged, beyondLimits, exceeded, hasLimits, isExpired } from "../limits.js";
+import { type Aged, beyondLimits, exceeded, isExpired } from "../limits.js";
 import type { Database } from "./database.js";
 import { dropKept } from "./kept-files.js";
 import type { Opened } from "./opened.js";
 import { folderKey, type Info, keysOf, readCounts, readFolder, readInfo, timeOf } from "./records.js";
 import { infoIn, namesIn, removeEntry } from "./tables.js";
 
-/** Removes entries beyond limits: of a parent by the ends of the orders in the tables, of all after a look at each. */
+/**
+ * Removes entries beyond limits. After a write, only the ends of the orders that the tables keep are looked at. When all
+ * paths are pruned, every entry is.
+ */
 
 /** Entries evicted in one transaction: each page that one touches is copied, and the file grows by these. */
 const EVICTED = 50;
@@ -84,7 +87,6 @@ export function* evictFromEnds(
   limits: EvictionLimits,
   parent: string | undefined,
 ): Generator<Evicting, void> {
-  if (!hasLimits(limits)) return;
   const next = (opened: Opened) => nextBeyond(opened, limits, parent);
   let isMore = database.read(next) !== undefined; // nearly never, and then there is no transaction
   let done = 0;
