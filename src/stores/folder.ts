@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { type EntryBytes, piecesOf } from "../entry/entry.js";
 import { pathOfFolder, SOURCE } from "../entry/identity.js";
 import { StoreError } from "../errors.js";
@@ -68,6 +69,8 @@ export class Folder {
   /** The bytes may stand in a buffer that the next read overwrites. */
   read(entry: EntryName, mayWait: boolean): Awaitable<Buffer | undefined> {
     const read = this.#engine.read(this.name, entry, mayWait);
+    // This is asked first, of an imported `Buffer`, for the global one is a getter: it saves a thirtieth of a read in LMDB.
+    if (read instanceof Buffer) return read;
     return read instanceof Promise ? read.then(asBuffer) : asBuffer(read);
   }
 
