@@ -28,6 +28,7 @@ import {
   UnkeyableValueError,
   withMode,
 } from "../src/index.js";
+import { needs } from "./needs.js";
 import { DAY, failureOf, filesIn, later, newCache, newDirectory, warningsOf } from "./place.js";
 import { evaluate } from "./signature/evaluate.js";
 
@@ -363,13 +364,12 @@ test("tempcache: clear returns the number removed", (t) => {
   t.is(f.clear(), 0);
 });
 
-test("tempcache: a named folder below the temporary directory", (t) => {
-  if (process.getuid === undefined) return t.pass("the directory is called after the user id");
+needs("posix")("tempcache: a named folder below the temporary directory", (t) => {
   const TMPDIR = newDirectory(t);
   const source = `import { tempCache } from "permacache";
     tempCache("named").permacache("f")((x) => x)(1); console.log(true);`;
   program(source, { TMPDIR });
-  t.is(filesIn(join(TMPDIR, `permacache-${process.getuid()}`, "named", "f")).length, 1);
+  t.is(filesIn(join(TMPDIR, `permacache-${process.getuid!()}`, "named", "f")).length, 1);
 });
 
 test("tempcache: an absolute path and ~ work", (t) => {

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
 import { createCache } from "../src/index.js";
 import { newDirectory } from "./place.js";
+import { again, newSeed } from "./seed.js";
 
 /** Several processes at once write, read, delete, clear, prune, verify, export and import at random. */
 export async function disturb(t: ExecutionContext, processes: number, deeds: number): Promise<void> {
@@ -18,8 +19,7 @@ export async function disturb(t: ExecutionContext, processes: number, deeds: num
   for (let x = 0; x < 20; x++) filled(x);
   await cache.exportTo("work/sync", join(archives, "all.zip"));
 
-  const seed = Math.floor(Math.random() * 1_000_000);
-  t.log(`seeds from ${seed}`);
+  const seed = newSeed(t);
   const program = join(import.meta.dirname, "concurrency.work.mjs");
   const told = await Promise.all(
     Array.from({ length: processes }, async (_, i) => {
@@ -28,13 +28,13 @@ export async function disturb(t: ExecutionContext, processes: number, deeds: num
       return [...JSON.parse(stdout), ...(stderr === "" ? [] : [stderr])];
     }),
   );
-  t.deepEqual(told.flat(), []);
+  t.deepEqual(told.flat(), [], again(seed));
 
-  t.deepEqual((await cache.verify()).damaged, []);
+  t.deepEqual((await cache.verify()).damaged, [], again(seed));
   // What a clear could not delete beside a writer goes with the first write of the next process.
   await promisify(execFile)(process.execPath, [program, dir, archives, "100", String(seed)]);
   const left = (readdirSync(dir, { recursive: true }) as string[]).filter((name) =>
     /=_tmp\/|\.lock$|\.claim$|\.flock$|\.tmp/.test(name),
   );
-  t.deepEqual(left, [], "no orphans");
+  t.deepEqual(left, [], `no orphans. ${again(seed)}`);
 }

@@ -4,18 +4,14 @@
  */
 import { join } from "node:path";
 import { createCache } from "../dist/index.js";
+import { newRandom } from "./random.mjs";
 
 const [dir, archives, deeds, seed] = process.argv.slice(2);
 const cache = createCache({ dir });
 const other = createCache({ dir }); // as another program of the user
 const wrong = [];
 
-let state = Number(seed) * 2_654_435_761 + 1;
-/** From 0 up to the limit. */
-function random(limit) {
-  state = (Math.imul(state ^ (state >>> 15), 2_246_822_519) + 0x9e3779b9) >>> 0;
-  return ((state ^ (state >>> 13)) >>> 0) % limit;
-}
+const random = newRandom(seed);
 
 const SIZES = [1, 100, 70_000];
 const valueOf = (x) => ({ x, filler: String(x).repeat(SIZES[x % 3]) });

@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { RedisServer, redisBinary } from "../scripts/redis.js";
+import { RedisServer } from "../scripts/redis.js";
+import { needs } from "./needs.js";
 
 const project = new URL("..", import.meta.url);
 
@@ -116,7 +117,7 @@ test("without a server it computes, with one warning", (t) => {
   t.regex(demo(args).stdout, /^Nothing was computed: all 12 calls/m); // near
 });
 
-(redisBinary() ? test : test.skip)("another machine is served from a Redis server", async (t) => {
+needs("redis-server")("another machine is served from a Redis server", async (t) => {
   const server = await RedisServer.start();
   t.teardown(() => server.stop());
   const run = () => demo(["--quick", "--dir", temporary(t), "--store", "redis", "--url", server.url]);

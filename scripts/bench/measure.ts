@@ -54,22 +54,27 @@ export interface Effort {
   /** Blocks of each row, and before them those that do not count. */
   readonly blocks: number;
   readonly warmUp: number;
+  /** The clock: milliseconds since any moment. */
+  readonly now?: () => number;
 }
 
 /** Milliseconds that a block of calls takes, about: long beside the clock, short beside what others do on the machine. */
 const BLOCK = 5;
 
-export async function measure(row: Row | Figure, { blocks, warmUp }: Effort): Promise<Measured> {
+export async function measure(
+  row: Row | Figure,
+  { blocks, warmUp, now = () => performance.now() }: Effort,
+): Promise<Measured> {
   if ("value" in row) return judged(row, row.value, row.unit);
   const { per = 1, rounds, isSpeedUp = false } = row;
   const [run, floor] = [counting(row.run), counting(row.floor)];
-  const calls = rounds ? [1, 1] : [await callsIn(run), await callsIn(floor)];
+  const calls = rounds ? [1, 1] : [await callsIn(run, now), await callsIn(floor, now)];
   const times: [number[], number[]] = [[], []];
   const first = rounds ? 1 : warmUp;
   for (let block = 0; block < first + (rounds ?? blocks); block++) {
     for (const which of [0, 1] as const) {
       if (rounds) collect(); // what the one has left is not the other's burden
-      const time = await timeOf([run, floor][which]!, calls[which]!);
+      const time = await timeOf([run, floor][which]!, calls[which]!, now);
       if (block >= first) times[which].push((time * 1000) / per);
     }
   }
@@ -97,23 +102,23 @@ function counting(call: (i: number) => unknown): () => unknown {
   return () => call(i++);
 }
 
-async function callsIn(call: () => unknown): Promise<number> {
+async function callsIn(call: () => unknown, now: () => number): Promise<number> {
   let calls = 1;
   for (;;) {
-    const time = (await timeOf(call, calls)) * calls;
+    const time = (await timeOf(call, calls, now)) * calls;
     if (time >= BLOCK) return Math.max(1, Math.round((calls * BLOCK) / time));
     calls *= 2;
   }
 }
 
 /** Milliseconds a call. */
-async function timeOf(call: () => unknown, calls: number): Promise<number> {
-  const start = performance.now();
+async function timeOf(call: () => unknown, calls: number, now: () => number): Promise<number> {
+  const start = now();
   for (let i = 0; i < calls; i++) {
     const returned = call();
     if (returned instanceof Promise) await returned;
   }
-  return (performance.now() - start) / calls;
+  return (now() - start) / calls;
 }
 
 function quantile(values: readonly number[], q: number): number {

@@ -42,7 +42,7 @@ function placesIn(dir: string) {
  * Makes a store with the entries of f(0) to f(n - 1), byte by byte as the library writes them, in the order of the calls.
  * The first is written by a call; of the others only the key and the time differ. A minute for a million.
  */
-export function fill(dir: string, n: number): void {
+function fill(dir: string, n: number): void {
   const { f } = cachedIn(dir);
   const placeOf = placesIn(dir);
   f(0);

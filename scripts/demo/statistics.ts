@@ -4,7 +4,7 @@
 export type OnProgress = (done: number) => void;
 
 /** The generator mulberry32: numbers in [0, 1), the same ones for the same seed. */
-export function randomNumbers(seed: number): () => number {
+function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

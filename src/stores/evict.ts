@@ -36,7 +36,8 @@ export function* evictBeyond(
   written: number | undefined,
 ): Flow<Evicted[]> {
   const gone: Evicted[] = [];
-  if (!hasLimits(limits)) return gone;
+  // Whoever prunes without limits is told all the same where the store cannot be used.
+  if (!hasLimits(limits) && written !== undefined) return gone;
   assertKeepsLimits(engine, limits);
   yield* forEach(stepsOf(engine, limits, parent, written), (step) => {
     for (const each of step.gone) gone.push(each);
@@ -53,7 +54,8 @@ export function stepsOf(
 ): Each<Evicting> {
   const { usage, listing } = engine;
   if (usage) return usage.evict(limits, parent, written === undefined);
-  if (!listing || (written !== undefined && !mayExceed(engine, limits, parent, written))) return [];
+  if (!listing || !hasLimits(limits) || (written !== undefined && !mayExceed(engine, limits, parent, written)))
+    return [];
   return engine.sync ? evictListed(engine, limits, parent) : evictListedAsync(engine, limits, parent);
 }
 

@@ -12,6 +12,7 @@ import type {
   Held,
   KeptContent,
   Listed,
+  Pieces,
   Publishing,
   SeenFile,
   Stray,
@@ -74,7 +75,8 @@ export class Folder {
   readPieces(entry: EntryName, mayWait: boolean): Awaitable<EntryBytes | undefined> {
     const { pieces } = this.#engine;
     if (!pieces) return this.read(entry, mayWait);
-    return pieces.read(this.name, entry, piecesOf as never, mayWait) as Awaitable<EntryBytes | undefined>;
+    const read = pieces.read(this.name, entry, CUT, mayWait);
+    return read instanceof Promise ? read.then(asBuffers) : asBuffers(read);
   }
 
   /** What is held of an entry in memory counts no more: the next read looks at the store. */
@@ -241,6 +243,13 @@ export class Folder {
 }
 
 const UNLOCKED: Held = { release() {} };
+
+/** An engine may give bytes of any kind. Entries are decoded from buffers. */
+const CUT: Parameters<Pieces["read"]>[2] = (start, size) => piecesOf(asBuffer(start)!, size);
+
+function asBuffers(read: Uint8Array | readonly Uint8Array[] | undefined): EntryBytes | undefined {
+  return read === undefined || read instanceof Uint8Array ? asBuffer(read) : read.map((piece) => asBuffer(piece)!);
+}
 
 function asBuffer(bytes: Uint8Array | undefined): Buffer | undefined {
   if (bytes === undefined || Buffer.isBuffer(bytes)) return bytes;

@@ -5,11 +5,12 @@ import test, { type ExecutionContext } from "ava";
 import { encodeValue, type Payload } from "../../src/entry/codecs.js";
 import { decodeEntry, encodeEntry } from "../../src/entry/entry.js";
 import { type CacheOptions, createCache, StoreError } from "../../src/index.js";
+import { needs } from "../needs.js";
 import { failureOf, filesIn, newDirectory, warningsOf } from "../place.js";
 
 const uid = process.geteuid?.();
-const posix = uid === undefined ? test.skip : test;
-const asRoot = uid === 0 ? test : test.skip;
+const posix = needs("posix");
+const asRoot = needs("root");
 
 /** A directory with these permissions, and of this owner. */
 function directoryOf(t: ExecutionContext, mode: number, owner = uid!, group = process.getegid!()): string {
@@ -69,20 +70,17 @@ const refused = async (t: ExecutionContext, dir: string, why: RegExp) => {
   t.deepEqual(readdirSync(dir), [], "nothing was made");
 };
 
-const serial = uid === undefined ? test.serial.skip : test.serial;
-const rootSerial = uid === 0 ? test.serial : test.serial.skip;
-
-rootSerial("a directory of another user is refused, with the mend", async (t) => {
+asRoot.serial("a directory of another user is refused, with the mend", async (t) => {
   await refused(t, directoryOf(t, 0o700, 65534, 65534), /belongs to another user \(65534.*`dir` of your own/);
 });
 
 for (const mode of [0o777, 0o1777, 0o702, 0o757]) {
-  serial(`a directory that all may write to is refused, with the mend: mode ${mode.toString(8)}`, async (t) => {
+  posix.serial(`a directory that all may write to is refused, with the mend: mode ${mode.toString(8)}`, async (t) => {
     await refused(t, directoryOf(t, mode), /may be written by others.*chmod go-w /);
   });
 }
 
-rootSerial("a directory that a group may write to is refused", async (t) => {
+asRoot.serial("a directory that a group may write to is refused", async (t) => {
   for (const mode of [0o770, 0o2775]) {
     await refused(t, directoryOf(t, mode, 0, 65534), /may be written by others.*chmod go-w /);
   }
@@ -162,7 +160,7 @@ posix("the directories of functions and of calls too follow `shared` of their ca
   t.deepEqual(await errors(true), ["none", "none", "none"]);
 });
 
-rootSerial("shared: a directory of others is used, without a word", async (t) => {
+asRoot.serial("shared: a directory of others is used, without a word", async (t) => {
   for (const dir of [directoryOf(t, 0o700, 65534, 65534), directoryOf(t, 0o777), directoryOf(t, 0o2775, 0, 65534)]) {
     const f = createCache({ dir, shared: true }).permacache("f")((x: number) => x);
     t.deepEqual(await warningsOf(() => f(1)), []);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import test from "ava";
 import { asyncIo, syncIo } from "../../src/files/io.js";
 import { type PermacacheError, StoreError } from "../../src/index.js";
+import { needs } from "../needs.js";
 import { failureOf, filesIn, newCache, newDirectory, warningsOf } from "../place.js";
 
 class Layer {}
@@ -113,25 +114,29 @@ test.serial("a directory that cannot be made: the function works, one warning na
   t.is(readFileSync(file, "utf8"), "mine");
 });
 
-test("a directory that may only be read, as a user other than root: hits are served, results returned, one warning", (t) => {
-  if (process.getuid?.() !== 0) return t.pass("only root can become another user");
-  const { dir, permacache } = newCache(t);
-  const fn = (x: number) => x + 1;
-  permacache("readable")(fn)(1);
-  spawnSync("chmod", ["-R", "a=rX", dir]);
-  spawnSync("chown", ["-R", "65534:65534", dir]);
-  chmodSync(join(dir, ".."), 0o755);
-  const program = `
+needs("root")(
+  "a directory that may only be read, as a user other than root: hits are served, results returned, one warning",
+  (t) => {
+    const { dir, permacache } = newCache(t);
+    const fn = (x: number) => x + 1;
+    permacache("readable")(fn)(1);
+    spawnSync("chmod", ["-R", "a=rX", dir]);
+    spawnSync("chown", ["-R", "65534:65534", dir]);
+    chmodSync(join(dir, ".."), 0o755);
+    const program = `
     const { createCache } = await import("permacache"); // as root: the package may be in a private directory
     process.setgid(65534); process.setuid(65534);
     const { permacache } = createCache({ dir: ${JSON.stringify(dir)} });
     const f = permacache("readable")((x) => x + 1);
     console.log(f.detail(1).hit, f(2), f(2), f(3));`;
-  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8" });
-  t.is(stdout, "true 3 3 4\n", stderr);
-  t.is(stderr.match(/PermacacheWarning/g)?.length, 1, stderr);
-  t.regex(stderr, /EACCES/);
-});
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+      encoding: "utf8",
+    });
+    t.is(stdout, "true 3 3 4\n", stderr);
+    t.is(stderr.match(/PermacacheWarning/g)?.length, 1, stderr);
+    t.regex(stderr, /EACCES/);
+  },
+);
 
 for (const [kind, io] of [
   ["sync", syncIo],

@@ -1,8 +1,9 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import stringWidth from "string-width";
+import { needs } from "../needs.js";
 import { newCache, newDirectory } from "../place.js";
 import { environment, MAIN, outcomeOf, permacacheCommand } from "./command.js";
 
@@ -16,20 +17,17 @@ function wideCache(t: ExecutionContext) {
   return dir;
 }
 
-const canScript = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0;
+/** Of `script`, which makes a pseudo-terminal. */
+const withTerminal = needs("script");
 
-/** What a terminal of this width sees, stderr included; `undefined` where there is no pseudo-terminal to be had. */
-async function atTerminal(t: ExecutionContext, args: string[], env: NodeJS.ProcessEnv = {}, columns = 60) {
-  if (!canScript) {
-    t.pass("skipped: there is no `script` to make a pseudo-terminal");
-    return undefined;
-  }
+/** What a terminal of this width sees, stderr included. */
+async function atTerminal(args: string[], env: NodeJS.ProcessEnv = {}, columns = 60) {
   const quoted = [process.execPath, MAIN, ...args].map((each) => `'${each}'`).join(" ");
   const { stdout } = await outcomeOf("script", ["-qec", `stty cols ${columns}; ${quoted}`, "/dev/null"], env);
   return stdout.replaceAll("\r\n", "\n");
 }
 
-test("tables fit the terminal, with bold titles", async (t) => {
+withTerminal("tables fit the terminal, with bold titles", async (t) => {
   const dir = wideCache(t);
   const PATH = "terminal/with/a/rather/long/path/for/a/narrow/window";
   for (const [columns, args] of [
@@ -37,8 +35,7 @@ test("tables fit the terminal, with bold titles", async (t) => {
     [60, ["show", PATH]],
     [20, ["show", PATH]],
   ] as const) {
-    const text = await atTerminal(t, ["--dir", dir, ...args], {}, columns);
-    if (text === undefined) return;
+    const text = await atTerminal(["--dir", dir, ...args], {}, columns);
     t.true(text.startsWith(BOLD), text);
     t.regex(text, /…/);
     for (const line of text.split("\n")) t.true(stringWidth(line) <= columns, line);
@@ -55,42 +52,39 @@ test("in a pipe nothing is cut, and nothing is coloured; FORCE_COLOR colours", a
   t.true((await permacacheCommand(["--dir", dir, "ls"], { FORCE_COLOR: "1" })).stdout.startsWith(BOLD));
 });
 
-test("NO_COLOR: no colours at a terminal; --json has none anyway", async (t) => {
+withTerminal("NO_COLOR: no colours at a terminal; --json has none anyway", async (t) => {
   const dir = wideCache(t);
-  const plain = await atTerminal(t, ["--dir", dir, "ls"], { NO_COLOR: "1" });
-  if (plain === undefined) return;
+  const plain = await atTerminal(["--dir", dir, "ls"], { NO_COLOR: "1" });
   t.false(plain.includes(ESC));
-  const json = await atTerminal(t, ["--dir", dir, "ls", "--json"]);
-  t.false(json!.includes(ESC));
-  t.is(JSON.parse(json!).length, 1);
+  const json = await atTerminal(["--dir", dir, "ls", "--json"]);
+  t.false(json.includes(ESC));
+  t.is(JSON.parse(json).length, 1);
 });
 
-test("a value has colours at a terminal, but not those that it brings", async (t) => {
+withTerminal("a value has colours at a terminal, but not those that it brings", async (t) => {
   const { dir, permacache } = newCache(t);
   permacache("terminal/kind")((_x: number) => ({ a: 1 }))(1);
   const hostile = new Error("hostile");
   hostile.stack = `${ESC}[31mred`;
   permacache("terminal/hostile")((_x: number) => ({ a: 1, hostile }))(1);
-  const show = (path: string) => atTerminal(t, ["--dir", dir, "show", path, "--key", '{"_x":1}']);
+  const show = (path: string) => atTerminal(["--dir", dir, "show", path, "--key", '{"_x":1}']);
   const kind = await show("terminal/kind");
-  if (kind === undefined) return;
   t.true(kind.includes(`a: ${ESC}[33m1${ESC}[39m`), kind);
-  const shown = (await show("terminal/hostile"))!;
+  const shown = await show("terminal/hostile");
   t.true(shown.includes("\\u001b[31mred"));
   t.false(shown.includes(`${ESC}[3`));
 });
 
-test("long work has a bar at a terminal, and none with --json", async (t) => {
+withTerminal("long work has a bar at a terminal, and none with --json", async (t) => {
   const dir = wideCache(t);
   const file = join(newDirectory(t), "f.zip");
   const args = ["--dir", dir, "export", "terminal/with/a/rather/long/path/for/a/narrow/window", file];
-  const text = await atTerminal(t, args);
-  if (text === undefined) return;
+  const text = await atTerminal(args);
   t.regex(text, /export #+ 100% (\d+)\/\1/);
   t.regex(text, /Exported 3 entries to /);
-  t.false((await atTerminal(t, ["--dir", dir, "verify", "--json"]))!.includes("%"));
-  t.regex((await atTerminal(t, ["--dir", dir, "verify"]))!, /verify #+ 100%/);
-  t.regex((await atTerminal(t, ["--dir", join(dir, "../other"), "import", "a", file]))!, /import #+ 100%/);
+  t.false((await atTerminal(["--dir", dir, "verify", "--json"])).includes("%"));
+  t.regex(await atTerminal(["--dir", dir, "verify"]), /verify #+ 100%/);
+  t.regex(await atTerminal(["--dir", join(dir, "../other"), "import", "a", file]), /import #+ 100%/);
   t.is((await permacacheCommand(["--dir", dir, "verify"])).stderr, "");
 });
 

@@ -3,9 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import test from "ava";
 import { digestOf } from "../../src/call/bind.js";
 import type { Codec } from "../../src/index.js";
-import { type FileFolder, FileStore } from "../../src/stores/file/file-store.js";
-import type { Folder } from "../../src/stores/store.js";
-import { newCache } from "../place.js";
+import { createCache } from "../../src/index.js";
+import { FileEngine } from "../../src/stores/file/file-engine.js";
+import { filesIn, newCache, newDirectory } from "../place.js";
 import { size } from "../size.js";
 
 const reversed: Codec = {
@@ -110,18 +110,10 @@ test("a valid entry in the place of another key, function or version is a miss, 
   }
 });
 
-test.serial("two keys of one digest share a file in turn, and never a value", async (t) => {
-  const { folder } = FileStore.prototype;
-  const folders = new Map<Folder, Folder>();
-  FileStore.prototype.folder = function (this: FileStore, identity) {
-    const real = folder.call(this, identity);
-    if (!folders.has(real)) folders.set(real, withOneDigest(real));
-    return folders.get(real)! as FileFolder;
-  };
-  t.teardown(() => {
-    FileStore.prototype.folder = folder;
-  });
-  const { permacache, files } = newCache(t, { onError: "throw" });
+test("two keys of one digest share a file in turn, and never a value", async (t) => {
+  const dir = newDirectory(t);
+  const { permacache } = createCache({ store: withOneDigest(FileEngine.at(dir)), onError: "throw" });
+  const files = () => filesIn(dir);
   const f = permacache("sync")((x: number) => [x]);
   const g = permacache("async")(async (x: number) => [x]);
   for (let round = 0; round < 3; round++) {
@@ -139,17 +131,16 @@ test.serial("two keys of one digest share a file in turn, and never a value", as
 
 const SAME = digestOf("any key");
 
-/** As if all keys had one digest. */
-function withOneDigest(folder: Folder): Folder {
-  return new Proxy(folder, {
+/** As if all keys had one digest: an engine whose members, and those of its capabilities, see no other. */
+function withOneDigest<T extends object>(engine: T): T {
+  const own = (arg: unknown) =>
+    typeof arg === "object" && arg !== null && "digest" in arg ? { ...arg, digest: SAME, readable: undefined } : arg;
+  return new Proxy(engine, {
     get(target, name) {
-      const member = Reflect.get(target, name, target);
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member === "object" && member !== null) return withOneDigest(member);
       if (typeof member !== "function") return member;
-      return (...args: unknown[]) =>
-        member.apply(
-          target,
-          args.map((arg) => (typeof arg === "string" && /^[0-9a-f]{40}$/.test(arg) ? SAME : arg)),
-        );
+      return (...args: unknown[]) => member.apply(target, args.map(own));
     },
   });
 }

@@ -1,7 +1,8 @@
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { makeFolders } from "../../src/files/make-folders.js";
+import { needs } from "../needs.js";
 import { newDirectory } from "../place.js";
 
 test("a folder is made with those above it, of the mode that is given; the first of them is told", (t) => {
@@ -19,9 +20,6 @@ test("a file in the way is an error", (t) => {
   t.throws(() => makeFolders(join(root, "file/a/b"), 0o700), { code: "ENOTDIR" });
 });
 
-(existsSync("/proc/self") ? test : test.skip)(
-  "where nothing can be made that is an error, and no endless loop",
-  (t) => {
-    for (const path of ["/proc/no-such", "/proc/no/such"]) t.throws(() => makeFolders(path, 0o700), { code: "ENOENT" });
-  },
-);
+needs("linux")("where nothing can be made that is an error, and no endless loop", (t) => {
+  for (const path of ["/proc/no-such", "/proc/no/such"]) t.throws(() => makeFolders(path, 0o700), { code: "ENOENT" });
+});

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import vm from "node:vm";
 import test, { type ExecutionContext } from "ava";
 import { build, type Plugin } from "esbuild";
 import { canonicalJson, stableHash, str } from "../../src/key/index.js";
+import { needs } from "../needs.js";
 
 test("only the files for Node import from it", (t) => {
   const imports = readdirSync("src/key").flatMap((file) =>
@@ -97,7 +98,7 @@ test("bundled for a browser, it refuses the same", async (t) => {
   );
 });
 
-const whenBuilt = existsSync("dist/key/index.js") ? test : test.skip;
+const whenBuilt = needs("the build");
 
 whenBuilt("what is published finds the portable digest by the imports of its package.json", async (t) => {
   sameAsHere(t, await bundle("dist/key/index.js"));

@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { createCache } from "../../src/index.js";
+import { needs } from "../needs.js";
 import { filesIn, newDirectory } from "../place.js";
 // @ts-expect-error plain node runs it, too
 import { WORK as WORKS } from "./faults.work.mjs";
@@ -167,17 +168,10 @@ async function suffer(t: ExecutionContext, name: Name, fault: Fault) {
   return { isMet, problems };
 }
 
-const hasStrace = spawnSync("strace", ["-V"]).status === 0;
-
 for (const name of ["publish", "restore"] as const) {
-  test.serial(
+  needs("strace").serial(
     `${name}: every system call fails once, or from then on, or is the last before the process is killed`,
     async (t) => {
-      if (!hasStrace) {
-        if (process.env.CI) return t.fail("strace is missing: apt-get install strace");
-        t.log("skipped: strace is not installed");
-        return t.pass();
-      }
       const faults = await faultsOf(t, name);
       const rest = [...faults];
       const problems: string[] = [];

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { createCache } from "../../src/index.js";
+import { needs } from "../needs.js";
 import { newDirectory } from "../place.js";
 
 /** The entries of a path, counted in the directory. */
@@ -67,10 +68,10 @@ const WRITER = (dir: string, from: number) => `
     process.exit();
   });`;
 
-test.serial(
+// The processes are stopped to count, and /proc tells when they are.
+needs("linux").serial(
   "two processes that write 5,000 each under maxEntries: 500: never more than 551, and one being written",
   async (t) => {
-    if (process.platform !== "linux") return t.pass("the processes are stopped to count; that is told by /proc");
     const dir = join(newDirectory(t), "cache");
     let samples = 0;
     let most = 0;

@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
 import test from "ava";
 import { endAll, type Kind, type Other, Others } from "../call/locks.others.js";
 import { disturb } from "../concurrency.js";
+import { needs } from "../needs.js";
+import { newRandom } from "../seed.js";
 
 const KINDS: readonly Kind[] = ["kernel", "portable"];
 const FLAVOURS = ["sync", "async"] as const;
@@ -30,6 +31,7 @@ for (const kind of KINDS) {
     test.serial(
       `${kind} locks, ${f}: with the holder killed at random moments, one more for each death, and at once`,
       async (t) => {
+        const random = newRandom(t);
         for (let round = 0; round < 15; round++) {
           const others = new Others(t, kind);
           const all = await others.processes(6);
@@ -37,7 +39,7 @@ for (const kind of KINDS) {
           let deaths = 0;
           for (; deaths < 3; deaths++) {
             await others.until(`begin ${f} 1`, deaths + 1);
-            await new Promise((resolve) => setTimeout(resolve, Math.random() * 50));
+            await new Promise((resolve) => setTimeout(resolve, random.below(50)));
             const holder = others
               .lines()
               .findLast((line) => line.startsWith("begin"))!
@@ -79,12 +81,13 @@ for (const kind of KINDS) {
       async (t) => {
         const others = new Others(t, kind);
         const all = await others.processes(6);
+        const random = newRandom(t);
         for (let round = 0; round < 20; round++) {
           const from = round * 100;
           await Promise.all(
             all.map((each) => {
-              const xs = Array.from({ length: 100 }, (_, i) => from + i).filter(() => Math.random() < 0.6);
-              return each.call(f, [xs.sort(() => Math.random() - 0.5)]);
+              const xs = Array.from({ length: 100 }, (_, i) => from + i).filter(() => random.next() < 0.6);
+              return each.call(f, [xs.sort(() => random.next() - 0.5)]);
             }),
           );
         }
@@ -97,27 +100,26 @@ for (const kind of KINDS) {
 }
 
 for (const f of FLAVOURS) {
-  test.serial(`${f}: processes whose clocks are an hour off, by faketime, wait for each other`, async (t) => {
-    if (spawnSync("faketime", ["--version"]).error) {
-      t.log("skipped: there is no faketime here (apt-get install faketime)");
-      return t.pass();
-    }
-    const others = new Others(t);
-    const all = [await others.processAt("+1h"), await others.processAt("-1h"), ...(await others.processes(1))];
-    for (const [i, sign] of [1, -1, 0].entries()) {
-      t.is(Math.round((((await all[i]!.now()) - Date.now()) * 2) / 3_600_000), sign * 2);
-    }
-    for (const x of ["a", "b", "c"]) {
-      const [first, ...rest] = all as [Other, ...Other[]];
-      const results = [first.call(f, [x])];
-      await others.until(`begin ${f} ${x}`);
-      results.push(...rest.map((each) => each.call(f, [x])));
-      await others.until(`wait ${f} ${x}`, 2);
-      others.open(x);
-      for (const { by } of await Promise.all(results)) t.is(by, first.name);
-      all.push(all.shift()!);
-    }
-  });
+  needs("faketime").serial(
+    `${f}: processes whose clocks are an hour off, by faketime, wait for each other`,
+    async (t) => {
+      const others = new Others(t);
+      const all = [await others.processAt("+1h"), await others.processAt("-1h"), ...(await others.processes(1))];
+      for (const [i, sign] of [1, -1, 0].entries()) {
+        t.is(Math.round((((await all[i]!.now()) - Date.now()) * 2) / 3_600_000), sign * 2);
+      }
+      for (const x of ["a", "b", "c"]) {
+        const [first, ...rest] = all as [Other, ...Other[]];
+        const results = [first.call(f, [x])];
+        await others.until(`begin ${f} ${x}`);
+        results.push(...rest.map((each) => each.call(f, [x])));
+        await others.until(`wait ${f} ${x}`, 2);
+        others.open(x);
+        for (const { by } of await Promise.all(results)) t.is(by, first.name);
+        all.push(all.shift()!);
+      }
+    },
+  );
 }
 
 test.serial(

@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
+import type { Random } from "../../scripts/soak/values.js";
+import { needs } from "../needs.js";
 import { newDirectory } from "../place.js";
-import { ask, hasRedis, newServer } from "../stores/redis/redis-server.js";
+import { newRandom } from "../seed.js";
+import { ask, newServer } from "../stores/redis/redis-server.js";
 
-const withRedis = hasRedis ? test.serial : test.serial.skip;
+const withRedis = needs("redis-server").serial;
 
 interface Line {
   readonly computed?: string;
@@ -24,6 +27,8 @@ interface Work {
   readonly timeout: number;
   readonly lockTtl?: number;
   readonly once?: boolean;
+  /** Of the test: each machine draws its own numbers, which the test's seed decides. */
+  readonly random: Random;
 }
 
 /** A process with a temporary directory of its own: all that it shares with others is the server. */
@@ -36,10 +41,12 @@ class Machine {
   constructor(
     t: ExecutionContext,
     url: string,
-    { name, calls, keys, duration, timeout, lockTtl = 10_000, once }: Work,
+    { name, calls, keys, duration, timeout, lockTtl = 10_000, once, random }: Work,
   ) {
     const program = new URL("./redis.work.mjs", import.meta.url).pathname;
-    const args = [url, "long", name, calls, keys, duration, timeout, lockTtl, once ? "once" : "random"].map(String);
+    const order = once ? "once" : "random";
+    const seed = random.below(1_000_000);
+    const args = [url, "long", name, calls, keys, duration, timeout, lockTtl, order, seed].map(String);
     const env = { ...process.env, TMPDIR: newDirectory(t), PERMACACHE_DIR: newDirectory(t), NODE_NO_WARNINGS: "1" };
     this.process = spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "inherit"] });
     t.teardown(() => this.process.kill("SIGKILL"));
@@ -86,7 +93,15 @@ const PATIENT = 60_000;
 withRedis("six processes on three machines compute each of 1,000 keys once", async (t) => {
   const server = await newServer(t);
   const names = ["a", "b", "c", "d", "e", "f"];
-  const work = { calls: 1_000, keys: 1_000, duration: 1, timeout: PATIENT, lockTtl: PATIENT, once: true };
+  const work = {
+    random: newRandom(t),
+    calls: 1_000,
+    keys: 1_000,
+    duration: 1,
+    timeout: PATIENT,
+    lockTtl: PATIENT,
+    once: true,
+  };
   const machines = names.map((name) => new Machine(t, server.url, { ...work, name }));
   for (const machine of machines) t.is(await machine.over, 0);
   assertHistory(t, machines);
@@ -100,7 +115,7 @@ withRedis("six processes on three machines compute each of 1,000 keys once", asy
 
 withRedis("who computes is killed, and one of those who wait takes over", async (t) => {
   const server = await newServer(t);
-  const work = { calls: 1, keys: 1, timeout: PATIENT, lockTtl: 1_000 };
+  const work = { random: newRandom(t), calls: 1, keys: 1, timeout: PATIENT, lockTtl: 1_000 };
   const leader = new Machine(t, server.url, { ...work, name: "leader", duration: PATIENT * 10 });
   await leader.until((lines) => lines.some(({ computed }) => computed !== undefined));
   const others = ["a", "b"].map((name) => new Machine(t, server.url, { ...work, name, duration: 1 }));
@@ -115,9 +130,10 @@ withRedis("between clears each generation of a key is computed once", async (t) 
   const server = await newServer(t);
   const names = ["a", "b", "c"];
   const generations = 10;
+  const random = newRandom(t);
   const all: string[] = [];
   for (let generation = 0; generation < generations; generation++) {
-    const work = { calls: 20, keys: 20, duration: 1, timeout: PATIENT, lockTtl: PATIENT, once: true };
+    const work = { random, calls: 20, keys: 20, duration: 1, timeout: PATIENT, lockTtl: PATIENT, once: true };
     const machines = names.map((name) => new Machine(t, server.url, { ...work, name: `${name}${generation}` }));
     for (const machine of machines) t.is(await machine.over, 0);
     assertHistory(t, machines);
@@ -134,7 +150,7 @@ for (const [what, disturb, restore] of [
   withRedis(`a server is ${what} in the middle of 10,000 calls`, async (t) => {
     const server = await newServer(t);
     const duration = 20;
-    const work = { name: "a", calls: 10_000, keys: 300, duration, timeout: 300 };
+    const work = { random: newRandom(t), name: "a", calls: 10_000, keys: 300, duration, timeout: 300 };
     const machine = new Machine(t, server.url, work);
     const reached = (calls: number) => machine.until((lines) => lines.length > calls);
     await reached(1_500);

@@ -5,7 +5,8 @@ import test, { type ExecutionContext } from "ava";
 import { exportTo } from "../../src/cache/archive/export.js";
 import { importFrom } from "../../src/cache/archive/import.js";
 import { createCache, defineType } from "../../src/index.js";
-import { FileStore } from "../../src/stores/file/file-store.js";
+import { FileEngine } from "../../src/stores/file/file-engine.js";
+import { Store } from "../../src/stores/store.js";
 import { differenceOf } from "../entry/faithful.js";
 import { newDirectory } from "../place.js";
 
@@ -63,11 +64,11 @@ for (const name of ["Point", "Pair"]) {
     });
 
     test(`likewise after an export and an import (${name}, codec ${codec})`, async (t) => {
-      const store = FileStore.at(await olderProgram(t, name, codec));
+      const store = Store.over(FileEngine.at(await olderProgram(t, name, codec)));
       const archive = join(newDirectory(t), "archive");
       const there = join(newDirectory(t), "cache");
       await exportTo(store, "old/f", archive);
-      await importFrom(FileStore.at(there), "new/f", archive);
+      await importFrom(Store.over(FileEngine.at(there)), "new/f", archive);
       const f = createCache({ dir: there, onError: "throw" }).permacache("new/f")((what: string): unknown =>
         t.fail(what),
       );

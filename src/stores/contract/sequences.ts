@@ -76,7 +76,7 @@ async function runSequence(subjects: readonly Subject[], seed: number): Promise<
 }
 
 /** Numbers from 0 to 1, the same each time: mulberry32. */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -10,7 +10,8 @@ import { importFrom } from "../../../src/cache/archive/import.js";
 import { type Codec, encodeValue } from "../../../src/entry/codecs.js";
 import { type DecodedEntry, decodeEntry, encodeEntry } from "../../../src/entry/entry.js";
 import { createCache } from "../../../src/index.js";
-import { FileStore } from "../../../src/stores/file/file-store.js";
+import { FileEngine } from "../../../src/stores/file/file-engine.js";
+import { Store } from "../../../src/stores/store.js";
 import { failureOf, filesIn, newDirectory } from "../../place.js";
 import { size } from "../../size.js";
 
@@ -52,10 +53,10 @@ async function newArchive(t: ExecutionContext) {
   f(1, join(root, "out"));
   f(2);
   const file = join(root, "archive.zip");
-  await exportTo(FileStore.at(dir), "f", file);
+  await exportTo(Store.over(FileEngine.at(dir)), "f", file);
   const original = readFileSync(file);
   const there = join(root, "there");
-  return { root, file, original, members: await unzip(original), there, store: FileStore.at(there) };
+  return { root, file, original, members: await unzip(original), there, store: Store.over(FileEngine.at(there)) };
 }
 
 type Archive = Awaited<ReturnType<typeof newArchive>>;
@@ -504,7 +505,7 @@ test("with flipped bits an archive is refused, or gives exactly what it held", a
     writeFileSync(file, damaged);
     const dir = join(root, `flipped ${i}`);
     try {
-      t.is(await importFrom(FileStore.at(dir), "g", file), 2);
+      t.is(await importFrom(Store.over(FileEngine.at(dir)), "g", file), 2);
       taken++;
       const calls: number[] = [];
       const g = createCache({ dir }).permacache("g", { outFile: "loc", keepOutFiles: true })((x: number, loc?: string): unknown => {

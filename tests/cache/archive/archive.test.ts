@@ -9,8 +9,10 @@ import { importFrom } from "../../../src/cache/archive/import.js";
 import { decodeEntry, encodeEntry } from "../../../src/entry/entry.js";
 import type { CacheOptions, WorkProgress } from "../../../src/index.js";
 import { createCache, defineType } from "../../../src/index.js";
-import { FileStore } from "../../../src/stores/file/file-store.js";
+import { FileEngine } from "../../../src/stores/file/file-engine.js";
+import { Store } from "../../../src/stores/store.js";
 import { differenceOf } from "../../entry/faithful.js";
+import { needs } from "../../needs.js";
 import { failureOf, filesIn, newDirectory } from "../../place.js";
 
 const run = promisify(execFile);
@@ -22,7 +24,7 @@ function newPlace(t: ExecutionContext<any>, options: CacheOptions = {}) {
   return {
     root,
     dir,
-    store: FileStore.at(dir),
+    store: Store.over(FileEngine.at(dir)),
     ...createCache({ dir, ...options }),
     archive: join(root, "archive.zip"),
   };
@@ -69,7 +71,7 @@ test("across caches and processes", async (t) => {
   permacache("pkg/f")((x: number) => new Map([[x, new Date(x)]]))(7);
   await exportTo(store, "pkg/f", archive);
   const there = join(newDirectory(t), "cache");
-  await importFrom(FileStore.at(there), "pkg/g", archive);
+  await importFrom(Store.over(FileEngine.at(there)), "pkg/g", archive);
   const source = `import { permacache } from "permacache";
     const g = permacache("pkg/g")((x) => { throw new Error("computed"); });
     const h = permacache("pkg/h")((x) => "computed");
@@ -239,8 +241,8 @@ test("the same entries make the same bytes: in another directory, after an impor
   }
   const zoned = join(here.root, "zoned.zip");
   const root = join(import.meta.dirname, "../../..");
-  const source = `import { exportTo } from "${root}/src/cache/archive/export.ts"; import { FileStore } from "${root}/src/stores/file/file-store.ts";
-    await exportTo(FileStore.at(${JSON.stringify(here.dir)}), "f", ${JSON.stringify(zoned)});`;
+  const source = `import { exportTo } from "${root}/src/cache/archive/export.ts"; import { FileEngine } from "${root}/src/stores/file/file-engine.ts"; import { Store } from "${root}/src/stores/store.ts";
+    await exportTo(Store.over(FileEngine.at(${JSON.stringify(here.dir)})), "f", ${JSON.stringify(zoned)});`;
   const script = join(here.root, "zoned.mts");
   writeFileSync(script, source);
   await run(process.execPath, ["--import=tsx", script], { cwd: root, env: { ...process.env, TZ: "Pacific/Apia" } });
@@ -559,8 +561,7 @@ test("where the archive cannot be written that is told, and nothing is left behi
   t.deepEqual(readdirSync(join(dir, "=_tmp")), []);
 });
 
-test("a directory that may not be written keeps the archive that is there", async (t) => {
-  if (process.platform === "win32") return t.pass("directories there are not made so");
+needs("posix")("a directory that may not be written keeps the archive that is there", async (t) => {
   const { root, dir, store, permacache } = newPlace(t);
   permacache("f")((x: number) => x)(1);
   const folder = join(root, "read-only");
@@ -572,11 +573,11 @@ test("a directory that may not be written keeps the archive that is there", asyn
   const script = join(root, "export.mts");
   writeFileSync(
     script,
-    `const [{ exportTo }, { importFrom }, { FileStore }] = await Promise.all([import("${project}/src/cache/archive/export.ts"), import("${project}/src/cache/archive/import.ts"), import("${project}/src/stores/file/file-store.ts")]);
+    `const [{ exportTo }, { importFrom }, { FileEngine }, { Store }] = await Promise.all([import("${project}/src/cache/archive/export.ts"), import("${project}/src/cache/archive/import.ts"), import("${project}/src/stores/file/file-engine.ts"), import("${project}/src/stores/store.ts")]);
     if (process.getuid() === 0) process.setuid(1000); // root may write anywhere
     for (const work of [
-      () => exportTo(FileStore.at(${JSON.stringify(dir)}, { isShared: true }), "f", ${JSON.stringify(join(folder, "a.zip"))}),
-      () => importFrom(FileStore.at(${JSON.stringify(join(folder, "cache"))}), "f", ${JSON.stringify(join(root, "good.zip"))}),
+      () => exportTo(Store.over(FileEngine.at(${JSON.stringify(dir)}, { isShared: true })), "f", ${JSON.stringify(join(folder, "a.zip"))}),
+      () => importFrom(Store.over(FileEngine.at(${JSON.stringify(join(folder, "cache"))})), "f", ${JSON.stringify(join(root, "good.zip"))}),
     ]) console.log(await work().then(String, (error) => error.name + ": " + error.message));`,
   );
   for (const each of [root, dir, ...readdirSync(dir, { recursive: true }).map((name) => join(dir, String(name)))]) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import test from "ava";
 import { newDirectory } from "../../place.js";
+import { newRandom } from "../../seed.js";
 import { size } from "../../size.js";
 
 // Against the built package: a batch in a program of its own, which is ended again and again.
@@ -61,6 +62,7 @@ for (const [kind, concurrency, signal] of [
         stdio: ["ignore", "pipe", "inherit"],
         env,
       });
+    const random = newRandom(t);
     let interruptions = 0;
     let before: number[][] = [];
     let known: number[] = [];
@@ -82,7 +84,7 @@ for (const [kind, concurrency, signal] of [
     for (let round = 0; round < ROUNDS; round++) {
       const child = start();
       const ended = new Promise<string | null>((resolve) => child.once("exit", (_code, by) => resolve(by)));
-      const enough = before.length + 1 + Math.floor(Math.random() * (COUNT / CHUNK / ROUNDS));
+      const enough = before.length + 1 + random.below(COUNT / CHUNK / ROUNDS);
       while (child.exitCode === null && linesOf(begun!).length < enough) await pause(1);
       child.kill(signal);
       if ((await ended) === signal) interruptions++;

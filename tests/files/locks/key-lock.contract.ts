@@ -16,11 +16,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import type { KeyLock } from "../../../src/files/locks/key-lock.js";
 import { nextPause } from "../../../src/files/locks/lock-waiting.js";
 import { run } from "../../../src/flow.js";
+import { type Need, needs } from "../../needs.js";
 import { failureOf, newDirectory } from "../../place.js";
+import { newRandom } from "../../seed.js";
 
 /** One manner of locking. */
 export interface Manner {
@@ -128,7 +130,7 @@ function dataOf({ module, name }: Manner, folder: string) {
 }
 
 /** Polls until somebody has it. Fails after 10 s. */
-export async function untilFree(t: ExecutionContext, tryIt: () => unknown): Promise<void> {
+async function untilFree(t: ExecutionContext, tryIt: () => unknown): Promise<void> {
   const end = performance.now() + 10_000;
   for (let attempt = 1; !(await tryIt()); attempt++) {
     if (performance.now() > end) return t.fail("The lock never came free.");
@@ -159,9 +161,9 @@ export function testKeyLock(manner: Manner): void {
   const behaves = (
     what: string,
     implementation: (t: ExecutionContext, lock: KeyLock, folder: string) => unknown,
-    only = true,
+    ...needed: Need[]
   ) =>
-    (only ? test : test.skip)(`${title}: ${what}`, async (t) => {
+    needs(...needed)(`${title}: ${what}`, async (t) => {
       const folder = join(newDirectory(t), "entries");
       await implementation(t, create(folder), folder);
     });
@@ -241,7 +243,7 @@ export function testKeyLock(manner: Manner): void {
         t.is(openedIn(folder), 0);
       }
     },
-    isLinux,
+    "linux",
   );
 
   for (const [what, start] of [
@@ -333,7 +335,7 @@ export function testKeyLock(manner: Manner): void {
       await other.kill();
       await untilFree(t, () => lock.tryLock(A));
     },
-    process.platform !== "win32",
+    "posix",
   );
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -348,7 +350,7 @@ export function testKeyLock(manner: Manner): void {
           t.is(await other.kill(signal), signal);
           await untilFree(t, () => lock.tryLock(A));
         },
-        process.platform !== "win32",
+        "posix",
       );
     }
   }
@@ -391,7 +393,7 @@ export function testKeyLock(manner: Manner): void {
         rmSync(link);
         t.truthy(lock.tryLock(A));
       },
-      process.platform !== "win32",
+      "posix",
     );
   }
 
@@ -425,7 +427,7 @@ export function testKeyLock(manner: Manner): void {
         t.true(await other.ask("try", A));
         t.is(lock.tryLock(A), undefined);
       },
-      process.platform !== "win32",
+      "posix",
     );
   }
 
@@ -440,7 +442,7 @@ export function testKeyLock(manner: Manner): void {
         if (i % 3 === 0) held!.release();
       }
     },
-    process.platform !== "win32",
+    "posix",
   );
 
   behaves(
@@ -456,7 +458,7 @@ export function testKeyLock(manner: Manner): void {
       chmodSync(folder, 0o777);
       t.true(await other.ask("try", A));
     },
-    process.platform !== "win32",
+    "posix",
   );
 
   behaves("where the folder cannot be made, the system's error", async (t, _, folder) => {
@@ -479,7 +481,7 @@ export function testKeyLock(manner: Manner): void {
       t.true(await other.ask("try", B));
       t.is(lock.tryLock(B), undefined);
     },
-    process.platform !== "win32",
+    "posix",
   );
 }
 
@@ -493,15 +495,16 @@ export async function crowd(t: ExecutionContext, manner: Manner, kills: number):
   const folder = join(directory, "entries");
   const history = join(directory, "history");
   const digests = [A, B, C];
+  const random = newRandom(t);
   const start = async () => {
     const other = await Other.process(t, manner, folder);
-    other.tell("crowd", digests, history);
+    other.tell("crowd", digests, history, random.below(1_000_000));
     return other;
   };
   const others = await Promise.all(Array.from({ length: 8 }, start));
   const lines = () => (existsSync(history) ? readFileSync(history, "utf8").split("\n").length : 0);
   for (let kill = 0; kill < kills; kill++) {
-    const at = Math.floor(Math.random() * others.length);
+    const at = random.below(others.length);
     await others[at]!.kill();
     const before = lines();
     others[at] = await start();

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
+import { newRandom } from "../../random.mjs";
 
 const { file, name, folder } = workerData ?? JSON.parse(process.argv[2]);
 const lock = new (await import(file))[name](folder);
@@ -42,16 +43,16 @@ const commands = {
   },
   signalHooks: () => process.eventNames().filter((each) => String(each).startsWith("SIG")),
   /** Locks and releases for ever, and writes down when. */
-  crowd(digests, history) {
+  crowd(digests, history, seed) {
     const out = openSync(history, "a");
-    const pick = () => digests[Math.floor(Math.random() * digests.length)];
+    const random = newRandom(seed);
     const round = () => {
       for (const end = performance.now() + 20; performance.now() < end; ) {
-        const digest = pick();
+        const digest = digests[random(digests.length)];
         const got = lock.tryLock(digest);
         if (!got) continue;
         writeSync(out, `begin ${digest} ${process.pid}\n`);
-        for (const free = performance.now() + Math.random() * 2; performance.now() < free; );
+        for (const free = performance.now() + random(2_000) / 1_000; performance.now() < free; );
         writeSync(out, `end ${digest} ${process.pid}\n`);
         got.release();
       }

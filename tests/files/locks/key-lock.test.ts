@@ -7,6 +7,7 @@ import test from "ava";
 import { keyLockIn } from "../../../src/files/locks/key-lock.js";
 import { pauseAfter } from "../../../src/files/locks/lock-waiting.js";
 import { PortableLock } from "../../../src/files/locks/portable-lock.js";
+import { needs } from "../../needs.js";
 import { newDirectory } from "../../place.js";
 import { crowd, digestOf, Other, testKeyLock } from "./key-lock.contract.js";
 import { portable, ranges, wholeFiles } from "./key-lock.manners.js";
@@ -95,8 +96,8 @@ for (const [what, change, age, isFree] of [
   ["elsewhere one keeps it while its heart beats", { 0: "0123456789ab", 1: DEAD }, 50_000, false],
   ["elsewhere one has lost it after a minute of silence", { 0: "0123456789ab" }, 61_000, true],
 ] as const) {
-  test(`portable lock: ${what}`, (t) => {
-    if (process.platform !== "linux") return t.pass("other systems tell less");
+  // Other systems tell less of a process.
+  needs("linux")(`portable lock: ${what}`, (t) => {
     const folder = newDirectory(t);
     const owner = Object.assign(ownOwner(folder), change).join(" ");
     const path = leave(folder, owner, age);

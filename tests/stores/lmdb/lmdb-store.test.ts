@@ -7,16 +7,25 @@ import { digestOf as contentOf, stampOf } from "../../../src/files/fingerprint.j
 import { syncIo } from "../../../src/files/io.js";
 import { run } from "../../../src/flow.js";
 import { createCache } from "../../../src/index.js";
+import type { SeenFile } from "../../../src/stores/engine.js";
+import type { Folder, FolderSize } from "../../../src/stores/folder.js";
 import { lmdbStore } from "../../../src/stores/lmdb/lmdb-store.js";
-import type { Folder, SeenFile } from "../../../src/stores/store.js";
 import { namesBelow, newDirectory } from "../../files/directory.js";
 import { DAY, later, warningsOf } from "../../place.js";
-import { digestOf, listOf, put, testStore, textOf } from "../contract.js";
-import { A, dataOf, folderAt, program, storeAt } from "./lmdb-place.js";
+import { A, dataOf, digestOf, digestsIn, folderAt, listOf, markOf, program, put, putDurably, retain, storeAt, textOf } from "./lmdb-place.js"; // biome-ignore format: one line
 
 const DIGEST = digestOf(0x3f);
 
-testStore("lmdb", () => storeAt(join(newDirectory(), "store")));
+/** What an engine gives one after the other; a sync one without waiting. */
+function all<T>(items: Iterable<T> | AsyncIterable<T>): T[] {
+  return [...(items as Iterable<T>)];
+}
+
+async function sizesOf(folder: Folder): Promise<FolderSize[]> {
+  const sizes: FolderSize[] = [];
+  for await (const each of folder.sizes()) sizes.push(each);
+  return sizes;
+}
 
 function inAnotherProcess(path: string, code: string): string {
   return execFileSync(process.execPath, program(path, code), { encoding: "utf8" });
@@ -60,7 +69,7 @@ test("lmdb is loaded when the store is first used; where it is missing, an Optio
       asked++;
       throw Object.assign(new Error("Cannot find module 'lmdb'"), { code: "MODULE_NOT_FOUND" });
     };
-    folder.read("${DIGEST}", false); // there is nothing: no need for it
+    read("${DIGEST}"); // there is nothing: no need for it
     console.log(asked);
     try { folder.mark(); } catch (error) { console.log(error.code, /npm install lmdb/.test(error.message)); }
     console.log(asked);
@@ -103,15 +112,15 @@ test("reading, listing, removing and clearing make nothing", async (t) => {
   const path = newDirectory();
   for (const dir of [path, join(path, "not/there")]) {
     const folder = folderAt(dir);
-    t.is(folder.read(DIGEST, false), undefined);
-    t.false(folder.remove(DIGEST) as boolean);
-    t.is(run(folder.clear(false)), 0);
-    for (const each of [folder.list(), folder.sizes(), folder.contents()]) {
-      t.deepEqual([...(each as Iterable<unknown>)], []);
-    }
-    t.is(folder.usedAt(DIGEST), undefined);
+    t.is(folder.read({ digest: DIGEST }, false), undefined);
+    t.false(folder.remove({ digest: DIGEST }) as boolean);
+    t.is(folder.clear(false), 0);
+    t.deepEqual(all(folder.list()), []);
+    t.deepEqual(all(folder.keptContents()), []);
+    t.deepEqual(await sizesOf(folder), []);
+    t.is(folder.usedAt({ digest: DIGEST }), undefined);
     t.is(folder.lockHolder(DIGEST), undefined);
-    t.deepEqual(folder.retain({ maxEntries: 1 }, { maxBytes: 1 }), []);
+    t.deepEqual(retain(folder, { maxEntries: 1 }, { maxBytes: 1 }), []);
     await storeAt(dir).close();
   }
   t.deepEqual(readdirSync(path), []);
@@ -132,25 +141,25 @@ test("a database of another format number is left alone, and not read", async (t
 test("what another process publishes, removes and clears is seen at once", (t) => {
   const path = newDirectory();
   const folder = folderAt(path);
-  const text = () => folder.read(DIGEST, false)?.toString(); // without a turn of the event loop
+  const text = () => folder.read({ digest: DIGEST }, false)?.toString(); // without a turn of the event loop
   t.is(text(), undefined);
   inAnotherProcess(path, `put("${DIGEST}", "theirs");`);
   t.is(text(), "theirs");
   inAnotherProcess(path, `put("${DIGEST}", "theirs, again");`);
   t.is(text(), "theirs, again");
-  inAnotherProcess(path, `folder.remove("${DIGEST}");`);
+  inAnotherProcess(path, `remove("${DIGEST}");`);
   t.is(text(), undefined);
-  inAnotherProcess(path, `put("${DIGEST}", "x"); run(folder.clear(false));`);
+  inAnotherProcess(path, `put("${DIGEST}", "x"); folder.clear(false);`);
   t.is(text(), undefined);
 });
 
 for (const [what, code, isOutdated] of [
-  ["a clear", "run(folder.clear(false));", true],
-  ["a clear and a publish", `run(folder.clear(false)); put("${DIGEST}", "theirs");`, true],
-  ["a removal", `folder.remove("${DIGEST}");`, true],
-  ["a removal and many others", `folder.remove("${DIGEST}"); for (let n = 0; n < 500; n++) folder.remove(n.toString(16).padStart(40, "0"));`, true],
-  ["more removals than are remembered", `for (let n = 0; n < 1500; n++) folder.remove(n.toString(16).padStart(40, "0"));`, true],
-  ["removals of others", `for (let n = 0; n < 500; n++) folder.remove(n.toString(16).padStart(40, "0"));`, false],
+  ["a clear", "folder.clear(false);", true],
+  ["a clear and a publish", `folder.clear(false); put("${DIGEST}", "theirs");`, true],
+  ["a removal", `remove("${DIGEST}");`, true],
+  ["a removal and many others", `remove("${DIGEST}"); for (let n = 0; n < 500; n++) remove(n.toString(16).padStart(40, "0"));`, true],
+  ["more removals than are remembered", `for (let n = 0; n < 1500; n++) remove(n.toString(16).padStart(40, "0"));`, true],
+  ["removals of others", `for (let n = 0; n < 500; n++) remove(n.toString(16).padStart(40, "0"));`, false],
 ] as const) // biome-ignore format: a table
   test(`a mark taken before ${what} by another process ${isOutdated ? "publishes nothing" : "holds"}`, async (t) => {
     const path = newDirectory();
@@ -170,13 +179,13 @@ test("processes that write, read, list and clear at once see whole entries or no
       const n = i % 7;
       const digest = String(n).repeat(40);
       put(digest, Buffer.alloc(n * 20_000, n));
-      const bytes = folder.read(digest, false);
+      const bytes = read(digest);
       if (bytes && !(bytes.length === n * 20_000 && bytes.every((byte) => byte === n))) throw new Error("torn");
-      if (${clears} && i % 10 === 0) run(folder.clear(false));
+      if (${clears} && i % 10 === 0) folder.clear(false);
       if (i % 25 === 0) for (const group of folder.list()) for (const listed of group) listed.read();
-      if (i % 9 === 0) folder.remove(digest);
-      folder.use(digest);
-      if (i % 50 === 0) folder.retain({ maxEntries: 3 }, {});
+      if (i % 9 === 0) remove(digest);
+      use(digest);
+      if (i % 50 === 0) retain({ maxEntries: 3 });
     }
   `;
   const children = [true, false, true].map((clears): ChildProcess => {
@@ -184,7 +193,7 @@ test("processes that write, read, list and clear at once see whole entries or no
   });
   const codes = await Promise.all(children.map((child) => new Promise((done) => child.on("exit", done))));
   t.deepEqual(codes, [0, 0, 0]);
-  await run(folder.clear(true));
+  await folder.clear(true);
   t.is((await listOf(folder)).size, 0);
   t.true(await put(folder, DIGEST, "x"));
 });
@@ -230,8 +239,8 @@ test("a process that is killed while it writes leaves exact entries or none, and
         const n = i % 50;
         put(n.toString(16).padStart(2, "0").repeat(20), Buffer.alloc(n * 1000, n));
         if (i === 0) spawn("sh", ["-c", "sleep 0.${round}3; kill -9 " + process.pid], { stdio: "ignore" });
-        if (i % 7 === 0) folder.remove(n.toString(16).padStart(2, "0").repeat(20));
-        if (i % 40 === 0) run(folder.clear(false));
+        if (i % 7 === 0) remove(n.toString(16).padStart(2, "0").repeat(20));
+        if (i % 40 === 0) folder.clear(false);
       }
     `,
       ).map((each) => each.replace("import { run }", `import { spawn } from "node:child_process"; import { run }`)),
@@ -246,7 +255,7 @@ test("a process that is killed while it writes leaves exact entries or none, and
     t.true(
       (await put(folder, DIGEST.replace(/^../, "ff"), Buffer.alloc(255_000, 255).toString("latin1"))) !== undefined,
     );
-    await run(folder.clear(false));
+    await folder.clear(false);
   }
 });
 
@@ -258,12 +267,12 @@ test("a worker thread shares the store with its process", (t) => {
     const work = (name) => \`
       (async () => {
         const { lmdbStore } = await import("${built}");
-        const { run } = await import("${new URL("../../../dist/flow.js", import.meta.url).href}");
-        const folder = lmdbStore({ path: ${JSON.stringify(path)} }).folder({ path: "a/b" });
+        const engine = lmdbStore({ path: ${JSON.stringify(path)} });
         for (let i = 0; i < 200; i++) {
           const digest = String(i % 10).repeat(40);
-          run(folder.publish(digest, [Buffer.from(digest)], folder.mark(), { isCurrent: () => true, async: false }));
-          if (folder.read(digest, false).toString() !== digest) throw new Error("torn");
+          const publishing = { mark: engine.mark("a/b/=1"), isCurrent: () => true, mayWait: false, isDurable: false };
+          engine.publish("a/b/=1", { digest }, [Buffer.from(digest)], publishing);
+          if (engine.read("a/b/=1", { digest }, false).toString() !== digest) throw new Error("torn");
         }
       })()\`;
     const workers = [1, 2, 3].map((n) => new Worker(work(n), { eval: true }));
@@ -312,8 +321,7 @@ test("after a durable publish everything is synced at once, by all processes", a
   const path = newDirectory();
   const folder = folderAt(path);
   await put(folder, DIGEST, "x");
-  const how = { isCurrent: () => true, async: false, isDurable: true };
-  t.true(await run(folder.publish(digestOf(2), [Buffer.from("durable")], await folder.mark(), how)));
+  t.true(putDurably(folder, digestOf(2), "durable"));
   t.false(existsSync(unsynced(path)));
   await put(folder, DIGEST, "later");
   t.false(existsSync(unsynced(path)));
@@ -331,11 +339,11 @@ test.serial("the whole directory may be removed at any time", async (t) => {
     const mark = await folder.mark();
     rmSync(path, { recursive: true });
     t.is(
-      later(2_000, () => folder.read(DIGEST, false)),
+      later(2_000, () => folder.read({ digest: DIGEST }, false)),
       undefined,
     ); // seen after a second
     t.false(await put(folder, DIGEST, "old", mark), "this counts as a clear");
-    t.is(await run(folder.clear(true)), 0);
+    t.is(await folder.clear(true), 0);
   }
 });
 
@@ -360,7 +368,7 @@ test("a truncated database kills nobody", (t) => {
     let found = 0;
     for (let n = 0; n < 300; n++) {
       try {
-        const bytes = folder.read(n.toString(16).padStart(3, "0").repeat(20).slice(0, 40), false);
+        const bytes = read(n.toString(16).padStart(3, "0").repeat(20).slice(0, 40));
         if (bytes) found++;
       } catch {}
     }
@@ -382,9 +390,9 @@ test("a full disk is an error of the system; what is there is served", (t) => {
     put("${DIGEST}", "small");
     const codes = new Set();
     for (let n = 0; n < 30; n++) try { put(n.toString(16).padStart(40, "0"), Buffer.alloc(100_000)); } catch (error) { codes.add(error.message); }
-    console.log(codes.size > 0, folder.read("${DIGEST}", false).toString());
-    run(folder.clear(false));
-    console.log(put("${DIGEST}", "again"), folder.read("${DIGEST}", false).toString());
+    console.log(codes.size > 0, read("${DIGEST}").toString());
+    folder.clear(false);
+    console.log(put("${DIGEST}", "again"), read("${DIGEST}").toString());
   `;
   const { stdout, stderr, signal } = spawnSync(process.execPath, program(path, code), { encoding: "utf8" });
   spawnSync("umount", [path]);
@@ -395,20 +403,16 @@ test("a full disk is an error of the system; what is there is served", (t) => {
 
 // ---- retention ----
 
-function digestsIn(folder: Folder): string[] {
-  return [...(folder.list() as Iterable<readonly { digest: string }[]>)].flat().map(({ digest }) => digest);
-}
-
 test("the least recently used go first, exactly, however fast they were written and used", async (t) => {
   const folder = folderAt(newDirectory());
   for (let n = 0; n < 6; n++) await put(folder, digestOf(n), "x");
-  later(5, () => folder.use(digestOf(0)));
-  later(10, () => folder.use(digestOf(2)));
-  later(15, () => folder.use(digestOf(0)));
+  later(5, () => folder.use({ digest: digestOf(0) }));
+  later(10, () => folder.use({ digest: digestOf(2) }));
+  later(15, () => folder.use({ digest: digestOf(0) }));
   const gone: string[] = [];
   for (let left = 6; left > 0; left--) {
     const before = digestsIn(folder);
-    t.is(((await folder.retain({ maxEntries: left - 1 }, {})) as unknown[]).length, 1);
+    t.is(retain(folder, { maxEntries: left - 1 }).length, 1);
     const after = digestsIn(folder);
     gone.push(...before.filter((digest) => !after.includes(digest)));
   }
@@ -426,11 +430,10 @@ test.serial("each limit is kept, of all versions of a path, and no other path pa
     const store = storeAt(newDirectory());
     const folders = [undefined, "1", "2", "3"].map((version) => store.folder({ ...A, version }));
     const other = store.folder({ path: "a/bc" });
-    const put10 = (folder: Folder) =>
-      run(folder.publish(DIGEST, [Buffer.alloc(10)], folder.mark() as never, { isCurrent: () => true, async: false }));
+    const put10 = (folder: Folder) => put(folder, DIGEST, Buffer.alloc(10));
     later(-9 * DAY, () => put10(other));
     for (const [i, folder] of folders.entries()) later((i - 3) * DAY, () => put10(folder));
-    const gone = await folders[0]!.retain(limits, {});
+    const gone = retain(folders[0]!, limits);
     const [limit] = Object.keys(limits);
     t.deepEqual(gone, Array(4 - left).fill({ path: A.path, limit, isUnused: true }));
     t.deepEqual(
@@ -447,18 +450,18 @@ test.serial("limits of the whole store take the least recently used of all paths
   await put(a, digestOf(1), "1");
   await put(b, digestOf(2), "2");
   await put(a, digestOf(3), "3");
-  later(1_000, () => a.use(digestOf(1)));
-  t.deepEqual(await a.retain({}, { maxEntries: 2 }), [{ path: "b", limit: "maxEntries", isUnused: true }]);
-  t.deepEqual(await a.retain({}, { maxBytes: 1 }), [{ path: "a", limit: "maxBytes", isUnused: true }]);
+  later(1_000, () => a.use({ digest: digestOf(1) }));
+  t.deepEqual(retain(a, {}, { maxEntries: 2 }), [{ path: "b", limit: "maxEntries", isUnused: true }]);
+  t.deepEqual(retain(a, {}, { maxBytes: 1 }), [{ path: "a", limit: "maxBytes", isUnused: true }]);
   t.deepEqual(digestsIn(a), [digestOf(1)]);
 });
 
 test.serial("an entry that is dated ahead is too old", async (t) => {
   const folder = folderAt(newDirectory());
-  const mark = await folder.mark();
-  later(DAY, () => run(folder.publish(DIGEST, [Buffer.from("x")], mark, { isCurrent: () => true, async: false })));
+  const mark = markOf(folder);
+  later(DAY, () => put(folder, DIGEST, "x", mark));
   await put(folder, digestOf(2), "y");
-  t.is(((await folder.retain({ maxAge: 9 * DAY }, {})) as unknown[]).length, 1);
+  t.is(retain(folder, { maxAge: 9 * DAY }).length, 1);
   t.deepEqual(digestsIn(folder), [digestOf(2)]);
 });
 
@@ -467,10 +470,10 @@ test("a use is seen by other processes, and counts for limits and for usedAt", a
   const folder = folderAt(path);
   await put(folder, digestOf(1), "1");
   await put(folder, digestOf(2), "2");
-  const before = folder.usedAt(digestOf(1))!;
-  inAnotherProcess(path, `folder.read("${digestOf(1)}", false); folder.use("${digestOf(1)}");`); // written down at its exit
-  t.true(folder.usedAt(digestOf(1))! > before);
-  t.deepEqual(await folder.retain({ maxEntries: 1 }, {}), [{ path: A.path, limit: "maxEntries", isUnused: true }]);
+  const before = folder.usedAt({ digest: digestOf(1) })!;
+  inAnotherProcess(path, `read("${digestOf(1)}"); use("${digestOf(1)}");`); // written down at its exit
+  t.true(folder.usedAt({ digest: digestOf(1) })! > before);
+  t.deepEqual(retain(folder, { maxEntries: 1 }), [{ path: A.path, limit: "maxEntries", isUnused: true }]);
   t.deepEqual(digestsIn(folder), [digestOf(1)]);
 });
 
@@ -482,12 +485,12 @@ test("what was cleared and removed gives its room to what comes next", async (t)
   };
   for (let i = 0; i < 3; i++) {
     await fill();
-    await run(folder.clear(i % 2 === 0));
+    await folder.clear(i % 2 === 0);
   }
   const { size } = statSync(dataOf(path));
   for (let i = 0; i < 5; i++) {
     await fill();
-    await run(folder.clear(i % 2 === 0));
+    await folder.clear(i % 2 === 0);
   }
   t.true(statSync(dataOf(path)).size <= size * 1.2);
 });
@@ -507,27 +510,24 @@ test("contents are kept beside the database, once, for as long as an entry uses 
   const path = newDirectory();
   const folder = folderAt(path);
   const file = seen(join(newDirectory(), "out"), "content");
-  const keptBytes = () =>
-    [...(folder.sizes() as Iterable<{ bytes: number }>)].reduce((sum, { bytes }) => sum + bytes, 0);
+  const keptBytes = async () => (await sizesOf(folder)).reduce((sum, { bytes }) => sum + bytes, 0);
   for (const n of [1, 2, 3]) {
     await folder.mark();
     await run(folder.keep(digestOf(n), file, false));
     await put(folder, digestOf(n), "x");
     t.is(readFileSync((await folder.keptFile(digestOf(n), file.sha256)) as string, "utf8"), "content");
   }
-  t.is(keptBytes(), 3 + "content".length);
-  const kept = [...(folder.contents() as Iterable<readonly { kind: string }[]>)]
-    .flat()
-    .filter(({ kind }) => kind === "kept");
+  t.is(await keptBytes(), 3 + "content".length);
+  const kept = all(folder.keptContents()).flat();
   t.is(kept.length, 1);
-  t.true(await (kept[0] as any).isWhole());
+  t.true(await kept[0]!.isWhole());
   await folder.dropKept(digestOf(1), []);
   t.false(existsSync((await folder.keptFile(digestOf(1), file.sha256)) as string));
-  await folder.remove(digestOf(2));
-  t.is(keptBytes(), 2 + "content".length);
-  await folder.retain({ maxBytes: 8 }, {});
+  await folder.remove({ digest: digestOf(2) });
+  t.is(await keptBytes(), 2 + "content".length);
+  retain(folder, { maxBytes: 8 });
   t.true(existsSync((await folder.keptFile(digestOf(3), file.sha256)) as string));
-  await run(folder.clear(false));
+  await folder.clear(false);
   t.deepEqual(
     namesBelow(path).filter((name) => name.includes("kept")),
     ["=kept"],

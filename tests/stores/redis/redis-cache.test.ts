@@ -3,11 +3,12 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type AnyAsyncFunction, type AsyncStore, type Cache, createCache } from "../../../src/index.js";
 import { redisStore } from "../../../src/stores/redis/redis-store.js";
+import { needs } from "../../needs.js";
 import { DAY, failureOf, newDirectory, warningsOf } from "../../place.js";
-import { ask, hasRedis, newPlace, newServer } from "./redis-server.js";
+import { ask, newPlace, newServer } from "./redis-server.js";
 
 /** What users see of a cache in Redis. Serial: warnings are of the whole process. */
-const withRedis = hasRedis ? test.serial : test.serial.skip;
+const withRedis = needs("redis-server").serial;
 
 const PATIENT = 20_000;
 

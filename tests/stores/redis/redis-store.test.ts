@@ -13,6 +13,7 @@ import type { Folder } from "../../../src/stores/folder.js";
 import type { RedisStoreOptions } from "../../../src/stores/redis/redis-store.js";
 import type { Store } from "../../../src/stores/store.js";
 import { newDirectory } from "../../files/directory.js";
+import { needs } from "../../needs.js";
 import { failureOf } from "../../place.js";
 import { testEngine } from "../engine-suite.js";
 import { all, digestOf, listOf, nameOf, put, textOf } from "../entries.js";
@@ -22,7 +23,7 @@ const A = { path: "a/b" };
 /** Milliseconds: for tests in which the server is there, however busy the machine. */
 const PATIENT = 20_000;
 
-const withRedis = hasRedis ? test : test.skip;
+const withRedis = needs("redis-server");
 
 if (hasRedis) {
   await testEngine("redis", async () => {
