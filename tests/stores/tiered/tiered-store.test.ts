@@ -9,34 +9,11 @@ import { FileEngine } from "../../../src/stores/file/file-engine.js";
 import { Store } from "../../../src/stores/store.js";
 import { newDirectory as newPlace } from "../../files/directory.js";
 import { failureOf, filesIn, newDirectory, warningsOf } from "../../place.js";
-import { testEngine } from "../engine-suite.js";
 import { all, digestOf, put, textOf } from "../entries.js";
 import { type Remote, remote } from "../remote-store.js";
 
 const files = () => FileEngine.at(join(newPlace(), "store"));
 const before = (near: Engine, far: Engine) => tieredStore(near, far) as Engine;
-
-/** An engine with the six members, and what is given of the rest. */
-function plain(inner: Engine, ...capabilities: (keyof Engine)[]): Engine {
-  const { sync, location } = inner;
-  return {
-    sync,
-    location,
-    read: (...args) => inner.read(...args),
-    mark: (folder) => inner.mark(folder),
-    publish: (...args) => inner.publish(...args),
-    remove: (...args) => inner.remove(...args),
-    clear: (...args) => inner.clear(...args),
-    close: () => inner.close(),
-    ...Object.fromEntries(capabilities.map((name) => [name, inner[name]])),
-  };
-}
-
-await testEngine("files before files", () => ({ engine: before(files(), files()) }));
-await testEngine("files before a remote store", () => ({ engine: before(files(), remote(files()).store) }));
-await testEngine("a remote store before another one", () => ({
-  engine: before(remote(files()).store, remote(files()).store),
-}));
 
 interface Machine {
   near: FileEngine;
@@ -364,21 +341,21 @@ test("what was cleared while it is put near does not stay there", async (t) => {
 
 // ---- what the sides can do ----
 
-await testEngine("six members before six members", () => ({ engine: before(plain(files()), plain(files())) }));
-await testEngine("locks before none", () => ({ engine: before(plain(files(), "locks"), plain(files())) }));
-await testEngine("no locks before some", () => ({
-  engine: before(plain(files()), plain(remote(files()).store, "locks")),
-}));
-await testEngine("contents before none", () => ({ engine: before(plain(files(), "contents"), plain(files())) }));
-await testEngine("three of them", () => ({ engine: before(files(), before(files(), remote(files()).store)) }));
-// Out files of the suite are gone before far has them in the background: here far keeps none.
-const keepsNone = () => plain(remote(files()).store, "listing", "locks", "usage");
-await testEngine("files before a remote store, for sync functions", () => ({
-  engine: before(files(), keepsNone()).forSync!,
-}));
-await testEngine("two before one, for sync functions", () => ({
-  engine: before(before(files(), plain(files(), "usage")), keepsNone()).forSync!,
-}));
+/** An engine with the six members, and what is given of the rest. */
+function plain(inner: Engine, ...capabilities: (keyof Engine)[]): Engine {
+  const { sync, location } = inner;
+  return {
+    sync,
+    location,
+    read: (...args) => inner.read(...args),
+    mark: (folder) => inner.mark(folder),
+    publish: (...args) => inner.publish(...args),
+    remove: (...args) => inner.remove(...args),
+    clear: (...args) => inner.clear(...args),
+    close: () => inner.close(),
+    ...Object.fromEntries(capabilities.map((name) => [name, inner[name]])),
+  };
+}
 
 for (const sides of ["both", "near", "far"] as const) {
   test.serial(`prune removes in both what either has, and tells of it once, as it goes: ${sides}`, async (t) => {
