@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import { type CacheOptions, createCache, defaultCache, fileStore, OptionError, permacache, StoreError, tempCache } from "../../src/index.js"; // biome-ignore format: one line
-import { FileStore } from "../../src/stores/file/file-store.js";
+import { FileEngine } from "../../src/stores/file/file-engine.js";
 import { failureOf, filesIn, newDirectory, warningsOf } from "../place.js";
 import { remote } from "./remote-store.js";
 
@@ -9,7 +9,7 @@ const SECRET = "x".repeat(32);
 /** A cache on a store behind promises. */
 function prepare(t: ExecutionContext, options: CacheOptions = {}, isRemote = false) {
   const dir = newDirectory(t);
-  const far = remote(FileStore.at(dir));
+  const far = remote(FileEngine.at(dir));
   const store: any = isRemote ? withFlag(far.store) : far.store;
   return { dir, far, store, cache: createCache({ store, ...options }) };
 }
@@ -84,7 +84,7 @@ test("a cache as a whole is managed on any store", async (t) => {
   t.deepEqual(await f(4), [4]);
   t.is(f.stats().hits, 1);
   t.is(await cache.prune({ maxEntries: 2 }), 3);
-  t.is((await cache.stats()).directory, store.directory);
+  t.is((await cache.stats()).directory, store.location);
   t.is(await f.clear(), 2);
   await cache.close();
   t.deepEqual(await f(1), [1]);
@@ -197,6 +197,6 @@ test.serial(
     t.throws(() => permacache("engines/now")((x: number) => x), { instanceOf: OptionError, message: /tieredStore/ });
     t.is(await later(1), 1);
     t.true((await failureOf(() => early(1))) instanceof OptionError);
-    t.is((await defaultCache.stats()).directory, store.directory);
+    t.is((await defaultCache.stats()).directory, store.location);
   },
 );
