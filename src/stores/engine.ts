@@ -35,7 +35,8 @@ export interface Engine {
   readonly forSync?: Engine | undefined;
   /**
    * The engines that this one is made of, where more than one may hold a copy of an entry: verification looks at each.
-   * `listing` and `contents` of this engine give every entry once. Default: this one alone.
+   * `listing` and `contents` of this engine give every entry once, and remove what they list from the one that has it.
+   * Default: this one alone.
    */
   readonly tiers?: readonly Tier[] | undefined;
 

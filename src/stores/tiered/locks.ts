@@ -8,14 +8,14 @@ export function locksOf(near: Engine, far: Far): Locks | undefined {
     get kind() {
       return `${near.locks?.kind ?? "none"} before ${far.engine.locks?.kind ?? "none"}`;
     },
-    tryLock: (name, makes) => (isOfPath(name) ? lockIn(near, name, makes) : lockBoth(near, far, name, makes)),
-    holder: (name) => near.locks?.holder(name) ?? (isOfPath(name) ? undefined : far.engine.locks?.holder(name)),
+    tryLock: (name, makes) => (isNear(near, name) ? lockIn(near, name, makes) : lockBoth(near, far, name, makes)),
+    holder: (name) => near.locks?.holder(name) ?? (isNear(near, name) ? undefined : far.engine.locks?.holder(name)),
   };
 }
 
 /** Paths of out files are those of a machine. */
-function isOfPath({ folder }: LockName): boolean {
-  return folder === undefined;
+function isNear({ locks }: Engine, { folder }: LockName): boolean {
+  return locks !== undefined && folder === undefined;
 }
 
 async function lockBoth(near: Engine, far: Far, name: LockName, makes: boolean): Promise<Held | undefined> {

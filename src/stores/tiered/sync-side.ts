@@ -11,7 +11,7 @@ export class SyncSide implements Engine {
   readonly sync = true;
   readonly location: string;
   readonly contents: Contents | undefined;
-  readonly usage: Usage;
+  readonly usage: Usage | undefined;
   readonly #both: Engine;
   readonly #near: Engine;
   readonly #far: Far;
@@ -26,17 +26,7 @@ export class SyncSide implements Engine {
     this.#queue = queue;
     this.location = near.location;
     this.contents = near.contents && this.#contentsOver(near.contents);
-    this.usage = {
-      use: (folder, entry) => near.usage?.use(folder, entry),
-      usedAt: (folder, entry) => near.usage?.usedAt(folder, entry),
-      evict: (limits, parent, isThorough) => {
-        const written = { ...this.#written };
-        queue.add(0, async () => {
-          for await (const _ of evictIn(far.engine, limits, parent, isThorough, written));
-        });
-        return evictIn(near, limits, parent, isThorough, written);
-      },
-    };
+    this.usage = both.usage && this.#newUsage();
   }
 
   /** Near has what was found far, too. */
@@ -128,6 +118,20 @@ export class SyncSide implements Engine {
         return near.drop(folder, digest, except);
       },
       list: (folder) => near.list(folder),
+    };
+  }
+
+  #newUsage(): Usage {
+    return {
+      use: (folder, entry) => this.#near.usage?.use(folder, entry),
+      usedAt: (folder, entry) => this.#near.usage?.usedAt(folder, entry),
+      evict: (limits, parent, isThorough) => {
+        const written = { ...this.#written };
+        this.#queue.add(0, async () => {
+          for await (const _ of evictIn(this.#far.engine, limits, parent, isThorough, written));
+        });
+        return evictIn(this.#near, limits, parent, isThorough, written);
+      },
     };
   }
 

@@ -16,7 +16,7 @@ export class TieredEngine implements Engine {
   readonly listing: Listing | undefined;
   readonly locks: Locks | undefined;
   readonly contents: Contents | undefined;
-  readonly usage: Usage;
+  readonly usage: Usage | undefined;
   readonly #near: Engine;
   readonly #far: Far;
   readonly #queue = new PublishQueue((error) => this.#far.lost(error));

@@ -3,8 +3,12 @@ import { keepsSizes, stepsOf } from "../evict.js";
 import { hasLimits } from "../limits.js";
 import type { Far } from "./far.js";
 
-/** Limits hold in both, except for those that an engine leaves to its server. */
-export function usageOf(near: Engine, far: Far, written: Written): Usage {
+/**
+ * Limits hold in both, except for those that an engine leaves to its server. This is here also where neither of them
+ * remembers uses: what stands on a listing would look at one of them alone.
+ */
+export function usageOf(near: Engine, far: Far, written: Written): Usage | undefined {
+  if (![near, far.engine].some(({ usage, listing }) => usage ?? listing)) return undefined;
   return {
     use(folder, entry) {
       near.usage?.use(folder, entry);
@@ -16,8 +20,9 @@ export function usageOf(near: Engine, far: Far, written: Written): Usage {
       return nearby === undefined || away === undefined ? (nearby ?? away) : Math.max(nearby, away);
     },
     evict: (limits, parent, isThorough) =>
-      evictBoth(far, evictIn(near, limits, parent, isThorough, written), () =>
-        evictIn(far.engine, limits, parent, isThorough, written),
+      evictBoth(
+        new Side(evictIn(near, limits, parent, isThorough, written)),
+        new Side(orLost(far, () => evictIn(far.engine, limits, parent, isThorough, written)) ?? [], far),
       ),
   };
 }
@@ -39,30 +44,69 @@ export function evictIn(
   return hasLimits(kept) ? stepsOf(engine, kept, parent, isThorough ? undefined : bytes) : [];
 }
 
-/** Most entries are in both, and are told of once: of far those that near has not told of. */
-async function* evictBoth(
-  far: Far,
-  nearby: Each<Evicting>,
-  away: () => Each<Evicting>,
-): AsyncGenerator<Evicting, void> {
+/**
+ * Most entries are in both, and are told of once. Both go on at the same pace: whoever stops between two steps was told of
+ * all that is gone.
+ */
+async function* evictBoth(near: Side, far: Side): AsyncGenerator<Evicting, void> {
   const told = new Map<string, number>();
-  let done = 0;
-  for await (const step of nearby) {
-    for (const each of step.gone) told.set(nameOf(each), (told.get(nameOf(each)) ?? 0) + 1);
-    done += step.gone.length;
-    yield step;
-  }
+  const isFirst = (evicted: Evicted, count: number) => {
+    if (count <= (told.get(nameOf(evicted)) ?? 0)) return false;
+    told.set(nameOf(evicted), count);
+    return true;
+  };
   try {
-    for await (const { total, gone } of away()) {
-      const others = gone.filter((each) => {
-        const count = told.get(nameOf(each)) ?? 0;
-        told.set(nameOf(each), count - 1);
-        return count <= 0;
-      });
-      yield { total: Math.max(total, done), gone: others };
+    while (!near.isOver || !far.isOver) {
+      const gone: Evicted[] = [];
+      do {
+        const behind = far.isOver || (!near.isOver && near.done <= far.done) ? near : far;
+        for (const each of await behind.next()) if (isFirst(each, behind.count(each))) gone.push(each);
+      } while (!near.isOver && !far.isOver && near.done !== far.done);
+      if (gone.length > 0) yield { total: Math.max(near.total, far.total), gone };
     }
-  } catch (error) {
-    far.lost(error);
+  } finally {
+    for (const side of [near, far]) await side.stop();
+  }
+}
+
+/** The eviction in one of them. */
+class Side {
+  isOver = false;
+  /** How many entries are gone. */
+  done = 0;
+  total = 0;
+  readonly #steps: Iterator<Evicting> | AsyncIterator<Evicting>;
+  readonly #far: Far | undefined;
+  /** How many are gone of a path, by a limit. */
+  readonly #counts = new Map<string, number>();
+
+  /** @param far where it may be out of reach */
+  constructor(steps: Each<Evicting>, far?: Far) {
+    this.#steps = Symbol.iterator in steps ? steps[Symbol.iterator]() : steps[Symbol.asyncIterator]();
+    this.#far = far;
+  }
+
+  async next(): Promise<readonly Evicted[]> {
+    const over = { done: true, value: undefined } as const;
+    const step = await (this.#far ? this.#far.try(() => this.#steps.next(), over) : this.#steps.next());
+    if (step.done) {
+      this.isOver = true;
+      return [];
+    }
+    this.done += step.value.gone.length;
+    this.total = step.value.total;
+    return step.value.gone;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.isOver) await this.#steps.return?.();
+  }
+
+  /** Counts an entry. @returns how many of its path are gone by its limit now */
+  count(evicted: Evicted): number {
+    const count = (this.#counts.get(nameOf(evicted)) ?? 0) + 1;
+    this.#counts.set(nameOf(evicted), count);
+    return count;
   }
 }
 

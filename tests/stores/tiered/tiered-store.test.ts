@@ -1,41 +1,39 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { run, turn } from "../../../src/flow.js";
-import { createCache, fileStore, OptionError, StoreError, tieredStore } from "../../../src/index.js";
-import { FileStore } from "../../../src/stores/file/file-store.js";
-import type { Store } from "../../../src/stores/store.js";
-import { TieredStore } from "../../../src/stores/tiered/tiered-store.js";
+import { turn } from "../../../src/flow.js";
+import { type Cache, createCache, fileStore, OptionError, StoreError, tieredStore } from "../../../src/index.js";
+import { onDay } from "../../../src/stores/contract/clock.js";
+import type { Engine } from "../../../src/stores/engine.js";
+import { FileEngine } from "../../../src/stores/file/file-engine.js";
+import { Store } from "../../../src/stores/store.js";
 import { newDirectory as newPlace } from "../../files/directory.js";
 import { failureOf, filesIn, newDirectory, warningsOf } from "../../place.js";
-import { digestOf, testStore } from "../contract.js";
+import { all, digestOf, put, textOf } from "../entries.js";
 import { type Remote, remote } from "../remote-store.js";
 
-const files = () => FileStore.at(join(newPlace(), "store"));
-
-testStore("files before files", () => new TieredStore(files(), files()));
-testStore("files before a remote store", () => new TieredStore(files(), remote(files()).store));
-testStore("a remote store before another one", () => new TieredStore(remote(files()).store, remote(files()).store));
+const files = () => FileEngine.at(join(newPlace(), "store"));
+const before = (near: Engine, far: Engine) => tieredStore(near, far) as Engine;
 
 interface Machine {
-  near: FileStore;
+  near: FileEngine;
   cache: ReturnType<typeof createCache>;
   permacache: ReturnType<typeof createCache>["permacache"];
 }
 
 /** Machines with a far store in common. */
 function prepare(t: ExecutionContext, count = 1, options: object = {}) {
-  const inner = FileStore.at(join(newDirectory(t), "far"));
+  const inner = FileEngine.at(join(newDirectory(t), "far"));
   const far: Remote = remote(inner);
   const machines = Array.from({ length: count }, (): Machine => {
-    const near = FileStore.at(join(newDirectory(t), "near"));
+    const near = FileEngine.at(join(newDirectory(t), "near"));
     const cache = createCache({ store: tieredStore(near, far.store), ...options });
     return { near, cache, permacache: cache.permacache };
   });
   return { far, inner, machines, ...machines[0]! };
 }
 
-const entriesIn = ({ directory }: Store) => filesIn(directory).filter((each) => each.endsWith(".entry"));
+const entriesIn = ({ location }: Engine) => filesIn(location).filter((each) => each.endsWith(".entry"));
 
 test("what is no store, or the same one twice, is refused", (t) => {
   const store = fileStore({ dir: newPlace() });
@@ -76,7 +74,7 @@ test("what is damaged far is not put near, and is replaced", async (t) => {
   writeFileSync(file!, readFileSync(file!).fill(7, 20));
   t.is(await g!(1), 1);
   t.is(g!.stats().misses, 1);
-  machines[1]!.near.directory && rmSync(machines[1]!.near.directory, { recursive: true });
+  machines[1]!.near.location && rmSync(machines[1]!.near.location, { recursive: true });
   t.true(await g!.has(1));
 });
 
@@ -96,14 +94,13 @@ test("one value is computed once by two machines at the same time", async (t) =>
 
 test("of one machine, only who has the near lock asks for the far one", async (t) => {
   const { far, near } = prepare(t);
-  const store = new TieredStore(near, far.store);
-  const folder = store.folder({ path: "locks" });
+  const folder = Store.over(before(near, far.store)).folder({ path: "locks" });
   const held = await folder.tryLock(digestOf(1));
   far.asked.length = 0;
   t.is(await folder.tryLock(digestOf(1)), undefined);
   t.deepEqual(far.asked, []);
   held!.release();
-  const other = new TieredStore(files(), far.store).folder({ path: "locks" });
+  const other = Store.over(before(files(), far.store)).folder({ path: "locks" });
   const theirs = await other.tryLock(digestOf(1));
   t.is(await folder.tryLock(digestOf(1)), undefined);
   theirs!.release();
@@ -167,7 +164,7 @@ test("a clear from elsewhere wins over what a function computes meanwhile", asyn
     await machines[1]!
       .permacache(each === f ? "meanwhile" : "meanwhile/async")(async (x: number) => x)
       .clear();
-    await run(inner.folder({ path: each === f ? "meanwhile" : "meanwhile/async" }).clear(true));
+    await inner.clear(each === f ? "meanwhile/=1" : "meanwhile/async/=1", true);
     go();
     t.is(await pending, 1);
     await machines[0]!.cache.close();
@@ -301,7 +298,7 @@ test("memory before both", async (t) => {
   await f!(1);
   t.deepEqual(await g!(1), [1]);
   far.asked.length = 0;
-  rmSync(machines[1]!.near.directory, { recursive: true });
+  rmSync(machines[1]!.near.location, { recursive: true });
   t.deepEqual(await g!(1), [1]);
   t.deepEqual(far.asked, []);
   t.is(machines[1]!.permacache("memory")((x: number) => [x])(1)[0], 1);
@@ -311,7 +308,7 @@ test("what was cleared while it was found far is not put near", async (t) => {
   const { far, near, permacache } = prepare(t);
   const f = permacache("filled")(async (x: number) => [x]);
   await f(1);
-  await run(near.folder({ path: "filled" }).clear(true));
+  await near.clear("filled/=1", true);
   let go!: () => void;
   far.arrival = () => new Promise<void>((done) => (go = done));
   const looking = f.has(1);
@@ -328,17 +325,120 @@ test("what was cleared while it is put near does not stay there", async (t) => {
   const { far, near, permacache } = prepare(t);
   const f = permacache("filled/late")(async (x: number) => [x]);
   await f(1);
-  const folder = near.folder({ path: "filled/late" });
-  await run(folder.clear(true));
-  const { publish } = folder;
+  await near.clear("filled/late/=1", true);
+  const { publish } = near;
   let clearing: Promise<number> | undefined;
-  folder.publish = function* (this: typeof folder, ...args: Parameters<typeof publish>) {
+  near.publish = function (this: typeof near, ...args: Parameters<typeof publish>) {
     clearing = f.clear();
-    return yield* publish.apply(this, args);
+    return publish.apply(this, args);
   };
   t.true(await f.has(1)); // it was, when it was asked
   await clearing;
   t.is(entriesIn(near).length, 0);
   t.is(far.asked.filter((name) => name === "clear").length, 1);
   t.false(await f.has(1));
+});
+
+// ---- what the sides can do ----
+
+/** An engine with the six members, and what is given of the rest. */
+function plain(inner: Engine, ...capabilities: (keyof Engine)[]): Engine {
+  const { sync, location } = inner;
+  return {
+    sync,
+    location,
+    read: (...args) => inner.read(...args),
+    mark: (folder) => inner.mark(folder),
+    publish: (...args) => inner.publish(...args),
+    remove: (...args) => inner.remove(...args),
+    clear: (...args) => inner.clear(...args),
+    close: () => inner.close(),
+    ...Object.fromEntries(capabilities.map((name) => [name, inner[name]])),
+  };
+}
+
+for (const sides of ["both", "near", "far"] as const) {
+  test.serial(`prune removes in both what either has, and tells of it once, as it goes: ${sides}`, async (t) => {
+    const [near, far] = [files(), files()];
+    const store = Store.over(before(near, remote(far).store));
+    const [folder, other] = [store.folder({ path: "a" }), store.folder({ path: "b" })];
+    for (const each of [folder, other]) for (const n of [1, 2]) await put(each, digestOf(n), "x");
+    if (sides === "near") await far.clear("a/=1", false);
+    if (sides === "far") await near.clear("a/=1", false);
+    const told: unknown[] = [];
+    const gone = await onDay(1, () => store.prune({ maxAge: 1 }, ({ done }) => told.push(done)));
+    t.deepEqual(gone.map(({ path, limit }) => `${path} ${limit}`).sort(), [
+      "a maxAge",
+      "a maxAge",
+      "b maxAge",
+      "b maxAge",
+    ]);
+    t.deepEqual(told, [0, 1, 2, 3, 4]);
+    for (const each of [near, far]) t.deepEqual(entriesIn(each), []);
+  });
+}
+
+test.serial("limits are those that near keeps; far keeps what it can of them", async (t) => {
+  const [near, far] = [files(), files()];
+  const ageOnly = { ...plain(far, "listing"), ageOnly: "Ask the server." };
+  const store = Store.over(before(near, ageOnly));
+  t.notThrows(() => store.assertLimits({ maxEntries: 1, maxAge: 1 }));
+  const folder = store.folder({ path: "a" });
+  for (const n of [1, 2, 3]) await put(folder, digestOf(n), "x");
+  t.is((await store.prune({ maxEntries: 1 })).length, 2);
+  t.deepEqual([entriesIn(near).length, entriesIn(far).length], [1, 3]);
+  t.is((await onDay(1, () => store.prune({ maxEntries: 1, maxAge: 1 }))).length, 3);
+  t.deepEqual([entriesIn(near).length, entriesIn(far).length], [0, 0]);
+
+  const refused = { instanceOf: OptionError, message: /maxEntries. Ask the server/ };
+  t.throws(() => Store.over(before(ageOnly, near)).assertLimits({ maxEntries: 1 }), refused);
+  const unlisted = { instanceOf: OptionError, message: /maxIdle. Use maxAge, or another near store/ };
+  t.throws(() => Store.over(before(plain(far), near)).assertLimits({ maxIdle: 1 }), unlisted);
+  t.notThrows(() => Store.over(before(plain(far), near)).assertLimits({ maxAge: 1 }));
+});
+
+test("an engine without usage keeps its limits by a listing, for sync functions as well", async (t) => {
+  const [near, far] = [files(), files()];
+  const { permacache, close }: Cache = createCache({
+    store: before(plain(near, "listing", "stamps"), plain(far, "listing")) as never,
+    maxEntries: 10,
+  });
+  const f = permacache("listed/async")(async (x: number) => x);
+  const g = permacache("listed/sync")((x: number) => x);
+  for (let i = 0; i < 30; i++) {
+    await f(i);
+    g(i);
+  }
+  await close();
+  for (const each of [near, far]) t.true(entriesIn(each).length <= 11);
+});
+
+test("each copy is verified, also of an entry that both have", async (t) => {
+  const [near, middle, far] = [files(), files(), files()];
+  const cache = createCache({ store: before(near, before(middle, remote(far).store)) as never });
+  const f = cache.permacache("copies")(async (x: number) => [x]);
+  await f(1);
+  t.deepEqual(await cache.verify(), { checked: 3, damaged: [], removed: 0 });
+  const [file] = entriesIn(middle);
+  writeFileSync(file!, readFileSync(file!).fill(7, 20));
+  t.deepEqual(await cache.verify({ fix: true }), { checked: 3, damaged: [file!], removed: 1 });
+  t.deepEqual(
+    [near, middle, far].map((each) => entriesIn(each).length),
+    [1, 0, 1],
+  );
+  const listed = await all(cache.list());
+  t.deepEqual(
+    listed.map(({ entries }) => entries),
+    [1],
+  );
+});
+
+test("another source of the same function is found near", async (t) => {
+  const store = Store.over(before(files(), remote(files()).store));
+  const [one, two] = ["a", "b"].map((digit) => store.folder({ path: "source", source: digit.repeat(64) }));
+  await put(one!, digestOf(1), "x");
+  t.true(two!.hasOfOtherSource({ digest: digestOf(1) }));
+  t.false(two!.hasOfOtherSource({ digest: digestOf(2) }));
+  t.is(await textOf(two!, digestOf(1)), undefined);
+  t.is((await all(store.folders("source"))).length, 1);
 });
