@@ -61,7 +61,7 @@ export function exceeded(
 }
 
 /** The limit by which an entry is expired. */
-export function expiredBy(
+function expiredBy(
   entry: Omit<Aged, "bytes">,
   { maxAge, maxIdle }: AgeLimits,
   now: number,
