@@ -9,14 +9,16 @@ import type {
   Listing,
   Locks,
   Publishing,
-  Stamps,
   Tier,
   Usage,
 } from "../engine.js";
 import type { HeldEntries, HeldEntry } from "./held-entries.js";
 import { watchedListing, watchedUsage } from "./watched.js";
 
-/** An engine with a memory before it: what it does by itself, it does; what bears on an entry that is held is seen here. */
+/**
+ * An engine with a memory before it: what it does by itself, it does; what bears on an entry that is held is seen here. It
+ * has no `stamps`, which are asked for here, and no `pieces`, because what is held is whole.
+ */
 export class MemoryEngine implements Engine {
   readonly sync: boolean;
   readonly location: string;
@@ -27,7 +29,6 @@ export class MemoryEngine implements Engine {
   readonly locks: Locks | undefined;
   readonly contents: Contents | undefined;
   readonly usage: Usage | undefined;
-  readonly stamps: Stamps | undefined;
   readonly #held: HeldEntries;
   /** Milliseconds; 0: every hit looks. */
   readonly #trust: number;
@@ -52,7 +53,6 @@ export class MemoryEngine implements Engine {
     this.locks = engine.locks && this.#locksOver(engine.locks);
     this.contents = engine.contents;
     this.usage = engine.usage && watchedUsage(engine.usage, this.#lookAgain);
-    this.stamps = engine.stamps;
   }
 
   get forSync(): Engine | undefined {
@@ -72,7 +72,7 @@ export class MemoryEngine implements Engine {
     const held = this.#held.get(of.prefix + digest);
     if (held && this.#isTrusted(held)) return held.bytes;
     // Before it is read: whatever takes the entry's place meanwhile has another stamp, and is not found by this one.
-    const stamp = this.stamps?.of(folder, entry);
+    const stamp = this.#engine.stamps?.of(folder, entry);
     if (stamp && held?.stamp?.isSame(stamp)) {
       held.seenAt = this.#now();
       return held.bytes;

@@ -10,8 +10,9 @@ import { TieredEngine } from "./tiered-engine.js";
  *
  *     createCache({ store: tieredStore(lmdbStore({ path }), redisStore({ url })) })
  *
- * Limits hold in both, except for those that `far` leaves to its server. Listing methods show what is far, which is what all machines have in common; where that is out of
- * reach, what is near. `close()` of the cache waits for what is still to be published.
+ * Limits hold in both, except for those that `far` leaves to its server. Listing methods show what is far, which is what all
+ * machines have in common; where that is out of reach, what is near. `close()` of the cache waits for what is still to be
+ * published.
  * @throws OptionError where one of them is no store
  */
 export function tieredStore<N extends Engine, F extends Engine>(

@@ -2,42 +2,57 @@ import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync }
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { run } from "../../../src/flow.js";
-import { createCache, type MemoryOptions, OptionError } from "../../../src/index.js";
-import { FileStore } from "../../../src/stores/file/file-store.js";
+import { createCache, type MemoryOptions, OptionError, tieredStore } from "../../../src/index.js";
+import { onDay } from "../../../src/stores/contract/clock.js";
+import type { Engine } from "../../../src/stores/engine.js";
+import { FileEngine } from "../../../src/stores/file/file-engine.js";
+import type { Folder } from "../../../src/stores/folder.js";
 import { MemoryTier } from "../../../src/stores/memory/memory-tier.js";
-import type { Folder, Store } from "../../../src/stores/store.js";
+import { Store } from "../../../src/stores/store.js";
 import { newDirectory as newPlace } from "../../files/directory.js";
 import { filesIn, later, newDirectory } from "../../place.js";
-import { copyOf, digestOf, put, testStore, textOf } from "../contract.js";
+import { testEngine } from "../engine-suite.js";
+import { all, copyOf, digestOf, nameOf, put, textOf } from "../entries.js";
+import { fullEngine } from "../map-engine.full.js";
+import { mapEngine } from "../map-engine.js";
 import { remote } from "../remote-store.js";
 
 const HUGE = 1_000_000_000;
 const LONG = 1_000_000;
 
-testStore("files, held in memory", () => new MemoryTier(HUGE, 0).over(FileStore.at(join(newPlace(), "store"))));
-testStore("files, trusted in memory", () => new MemoryTier(HUGE, LONG).over(FileStore.at(join(newPlace(), "store"))));
-testStore("files, in a memory with room for little", () =>
-  new MemoryTier(100, LONG).over(FileStore.at(join(newPlace(), "store"))),
-);
+/** Whatever the engine can do. */
+async function testOver(name: string, maxBytes: number, trust: number, engine: () => Engine): Promise<void> {
+  await testEngine(name, () => ({ engine: new MemoryTier(maxBytes, trust).over(engine()) }));
+}
+
+await testEngine("files, held in memory", () => {
+  const directory = join(newPlace(), "store");
+  const over = (options = {}) => new MemoryTier(HUGE, 0).over(FileEngine.at(directory, options));
+  return { engine: over(), again: () => over({ assertUsable: () => {} }) };
+});
+await testOver("files, trusted in memory", HUGE, LONG, () => FileEngine.at(join(newPlace(), "store")));
+await testOver("an engine in a memory with room for little", 100, LONG, fullEngine);
+await testOver("a remote engine, trusted in memory", HUGE, LONG, () => remote(fullEngine()).store);
+await testOver("six members, trusted in memory", HUGE, LONG, mapEngineOfSix);
 
 /** A folder that tells how often it was read. */
 function prepare(maxBytes = HUGE, trust = 0) {
   const directory = newPlace();
-  const store = FileStore.at(directory);
-  const folder = store.folder({ path: "a" });
+  const engine = FileEngine.at(directory);
+  const folder = Store.over(engine).folder({ path: "a" });
   const reads: string[] = [];
-  const { read } = folder;
-  folder.read = function (this: typeof folder, digest: string, ...rest: never[]) {
-    reads.push(digest);
-    return read.call(this, digest, ...(rest as unknown as [boolean]));
-  } as never;
-  const held = new MemoryTier(maxBytes, trust).over(store).folder({ path: "a" });
+  const { read } = engine;
+  engine.read = (...args) => {
+    reads.push(args[1].digest);
+    return read.apply(engine, args);
+  };
+  const held = Store.over(new MemoryTier(maxBytes, trust).over(engine)).folder({ path: "a" });
   const file = join(directory, "a/=1/01", `${digestOf(1).slice(2)}.entry`);
-  return { directory, store, folder, held, reads, file };
+  return { directory, folder, held, reads, file };
 }
 
 /** The times of files are too young to be relied on, otherwise. */
-const readLater = (folder: Folder, digest = digestOf(1)) => later(1_000, () => String(folder.read(digest, false)));
+const readLater = (folder: Folder, digest = digestOf(1)) => later(1_000, () => String(folder.read({ digest }, false)));
 
 test("a hit is read once, as long as the file is the same", async (t) => {
   const { folder, held, reads } = prepare();
@@ -51,7 +66,7 @@ test("what is held is not the buffer of the read", async (t) => {
   await put(folder, digestOf(1), "one");
   await put(folder, digestOf(2), "two");
   for (let i = 0; i < 3; i++) t.is(readLater(held), "one");
-  folder.read(digestOf(2), false);
+  folder.read(nameOf(2), false);
   t.is(readLater(held), "one");
 });
 
@@ -62,7 +77,7 @@ test("a file that was changed just now is read each time", async (t) => {
   const { now } = Date;
   Date.now = () => Math.floor(ctimeMs) + 40; // within 50 ms
   try {
-    for (let i = 0; i < 5; i++) t.is(String(held.read(digestOf(1), false)), "x");
+    for (let i = 0; i < 5; i++) t.is(String(held.read(nameOf(1), false)), "x");
   } finally {
     Date.now = now;
   }
@@ -83,10 +98,10 @@ const CHANGES: Record<string, (file: string, folder: Folder) => unknown> = {
     utimesSync(`${file}.new`, atime, mtime);
     renameSync(`${file}.new`, file);
   },
-  removed: (_file, folder) => folder.remove(digestOf(1)),
+  removed: (_file, folder) => folder.remove(nameOf(1)),
   "removed by hand": (file) => rmSync(file),
-  cleared: (_file, folder) => run(folder.clear(false)),
-  evicted: (_file, folder) => later(2_000, () => folder.prune({ maxAge: 1 }, {})),
+  cleared: (_file, folder) => folder.clear(false),
+  evicted: (_file, folder) => later(2_000, () => run(folder.evict({ maxAge: 1 }, {}))),
 };
 for (const [what, change] of Object.entries(CHANGES)) {
   test.serial(`what another process has ${what} is seen by the next hit`, async (t) => {
@@ -115,7 +130,7 @@ test.serial("the trust ends after its time, and each look begins it anew", async
   try {
     await put(folder, digestOf(1), "x");
     t.is(readLater(held), "x"); // no link is on the way
-    held.forget!(digestOf(1));
+    held.forget(digestOf(1));
     t.is(readLater(held), "x");
     await put(folder, digestOf(1), "y");
     time += 999;
@@ -135,15 +150,21 @@ test.serial("the trust ends after its time, and each look begins it anew", async
 
 const OWN: Record<string, (folder: Folder, store: Store) => unknown> = {
   publish: (folder) => put(folder, digestOf(1), "y"),
-  remove: (folder) => folder.remove(digestOf(1)),
-  clear: (folder) => run(folder.clear(false)),
-  "prune of the folder": (folder) => later(2_000, () => folder.prune({ maxAge: 1 }, {})),
-  retain: (folder) => later(2_000, () => folder.retain({ maxAge: 1 }, {})),
-  "prune of the store": (_folder, store) => later(2_000, () => store.prune({ maxAge: 1 })),
+  remove: (folder) => folder.remove(nameOf(1)),
+  clear: (folder) => folder.clear(false),
+  "prune of the folder": (folder) => later(2_000, () => run(folder.evict({ maxAge: 1 }, {}))),
+  retain: (folder) => later(2_000, () => run(folder.evict({ maxAge: 1 }, {}, 1))),
+  "prune of the store": (_folder, store) => onDay(1, () => store.prune({ maxAge: 1 })),
+  "removal of what was listed": async (folder) => {
+    for (const listed of (await all(folder.list(false))).flat()) await listed.remove();
+  },
+  "removal of what was verified": async (folder) => {
+    for (const listed of (await all(folder.everyEntry())).flat()) await listed.remove();
+  },
 };
 for (const [what, change] of Object.entries(OWN)) {
   test.serial(`what this process does itself is never hidden by trust: ${what}`, async (t) => {
-    const store = new MemoryTier(HUGE, LONG).over(FileStore.at(newPlace()));
+    const store = Store.over(new MemoryTier(HUGE, LONG).over(FileEngine.at(newPlace())));
     const held = store.folder({ path: "a" });
     await put(held, digestOf(1), "x");
     t.is(await textOf(held, digestOf(1)), "x");
@@ -153,12 +174,12 @@ for (const [what, change] of Object.entries(OWN)) {
 }
 
 test("what was removed while it was read is not held", async (t) => {
-  const far = remote(FileStore.at(newPlace()));
-  const held = new MemoryTier(HUGE, LONG).over(far.store).folder({ path: "a" });
+  const far = remote(FileEngine.at(newPlace()));
+  const held = Store.over(new MemoryTier(HUGE, LONG).over(far.store)).folder({ path: "a" });
   await put(held, digestOf(1), "x");
-  held.forget!(digestOf(1));
+  held.forget(digestOf(1));
   const reading = copyOf(held, digestOf(1));
-  await held.remove(digestOf(1));
+  await held.remove(nameOf(1));
   await reading;
   t.is(await textOf(held, digestOf(1)), undefined);
 });
@@ -190,6 +211,40 @@ test("the bytes are bounded: the least recently used go, and what is too large d
   t.is(await read(6), "read");
 });
 
+test("before the same engine there is the same one; what it does not change is passed on as it is", (t) => {
+  const tier = new MemoryTier(HUGE, 0);
+  const engine = FileEngine.at(newPlace());
+  const over = tier.over(engine);
+  t.is(tier.over(engine), over);
+  t.not(new MemoryTier(HUGE, 0).over(engine), over);
+  t.is(over.contents, engine.contents);
+  t.deepEqual([over.sync, over.location, over.pieces, over.forSync], [true, engine.location, undefined, undefined]);
+  const { listing, locks, contents, usage, stamps } = tier.over(mapEngineOfSix());
+  t.deepEqual([listing, locks, contents, usage, stamps], [undefined, undefined, undefined, undefined, undefined]);
+});
+
+for (const isSync of [false, true]) {
+  test.serial(`memory before tiers sees what verification removes from either: ${isSync}`, async (t) => {
+    const [near, far] = [FileEngine.at(newPlace()), FileEngine.at(newPlace())];
+    const both = tieredStore(near, remote(far).store) as Engine;
+    const over = new MemoryTier(HUGE, LONG).over(both);
+    const store = Store.over(isSync ? over.forSync! : over);
+    const folder = store.folder({ path: "a" });
+    await put(folder, digestOf(1), "x");
+    await both.close();
+    t.is(await textOf(folder, digestOf(1)), "x");
+    const found = (await all(folder.everyEntry())).flat();
+    t.is(found.length, isSync ? 1 : 2);
+    for (const listed of found) await listed.remove();
+    t.is(await textOf(folder, digestOf(1)), undefined);
+  });
+}
+
+function mapEngineOfSix(): Engine {
+  const { listing: _l, locks: _k, ...members } = mapEngine();
+  return members;
+}
+
 // ---- as an option ----
 
 const WRONG: [string, object, RegExp][] = [
@@ -206,8 +261,8 @@ for (const [what, options, message] of WRONG) {
 }
 
 test("memory without trust is refused on a store that cannot tell changes", (t) => {
-  const { store } = remote(FileStore.at(newPlace()));
-  const create = (memory: MemoryOptions) => createCache({ store: store as never, memory });
+  const { store } = remote(FileEngine.at(newPlace()));
+  const create = (memory: MemoryOptions) => createCache({ store, memory });
   t.throws(() => create({ maxBytes: 1 }), { instanceOf: OptionError, message: /remote.*trust: "1s"/ });
   t.notThrows(() => create({ maxBytes: 1, trust: "1s" }));
 });
