@@ -112,7 +112,7 @@ function judge(call: Call, bytes: EntryBytes | undefined): Found | undefined {
 }
 
 function isValid(call: Call, found: Found): boolean {
-  const { validate } = call.plan;
+  const { validate } = call.plan.settings();
   if (!validate) return true;
   const holds = validate(found.value, metaOf(found));
   assertSync(call.plan, "validate", holds);

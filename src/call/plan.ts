@@ -1,4 +1,3 @@
-import type { EntryMeta } from "../entry/entry-meta.js";
 import type { Trust } from "../entry/trust.js";
 import type { Binder } from "../signature/bind.js";
 import type { ParallelParameter } from "../signature/parallel.js";
@@ -27,14 +26,10 @@ export interface Plan {
   readonly callKey: CallKey;
   /** The parameters that are out files. */
   readonly outParameters: readonly OutParameter[];
-  readonly keepOutFiles: boolean;
   /** `undefined`: a call is one entry. */
   readonly batch: BatchPlan | undefined;
-  /** Options of the function. */
-  readonly shouldStore: ((value: any) => boolean) | undefined;
-  readonly validate: ((value: any, meta: EntryMeta) => boolean) | undefined;
   readonly dir: string | ((bound: any) => unknown) | undefined;
-  /** Known at the first call. */
+  /** What its options are. Known at the first call. */
   settings(): Settings;
   /** Of its cache. */
   readonly trust: Trust;

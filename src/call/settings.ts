@@ -1,5 +1,6 @@
 import type { Codec } from "../entry/codecs.js";
 import type { Compression } from "../entry/compression.js";
+import type { EntryMeta } from "../entry/entry-meta.js";
 import type { PermacacheError } from "../errors.js";
 import type { AbortSignalLike } from "../flow.js";
 import type { RetentionLimits, SizeLimits } from "../stores/limits.js";
@@ -10,7 +11,10 @@ import type { Mode } from "./modes.js";
  * "2d" is a number here.
  */
 
-/** The settings of a function, resolved from its own options, those of its cache, and the environment. */
+/**
+ * The settings of a function, resolved from its own options, those of its cache, and the environment. Each has the name of
+ * its option, unless the table of options gives it another one.
+ */
 export interface Settings {
   readonly mode: Mode;
   readonly codec: "auto" | "json" | Codec;
@@ -23,6 +27,9 @@ export interface Settings {
   readonly isDurable: boolean;
   /** The most bytes that an encoded entry may have. */
   readonly maxValueBytes: number;
+  readonly shouldStore?: ((value: any) => boolean) | undefined;
+  readonly validate?: ((value: any, meta: EntryMeta) => boolean) | undefined;
+  readonly keepOutFiles: boolean;
   /** `undefined` where there are no limits, and nothing has to be done for them. */
   readonly limits: { readonly own: RetentionLimits; readonly whole: SizeLimits; readonly needUse: boolean } | undefined;
 }

@@ -32,9 +32,11 @@ export function* markFor(call: Call): Flow<Mark | undefined> {
 }
 
 export function shouldStore(plan: Plan, value: unknown): boolean {
-  const kept = plan.shouldStore ? plan.shouldStore(value) : true;
-  assertSync(plan, "shouldStore", kept);
-  return kept;
+  const { shouldStore: isWanted } = plan.settings();
+  if (!isWanted) return true;
+  const wanted = isWanted(value);
+  assertSync(plan, "shouldStore", wanted);
+  return wanted;
 }
 
 export function encode(plan: Plan, value: unknown): Payload | undefined {
@@ -89,7 +91,7 @@ function* publish({ call, payload, meta, mark, flight, isDurable }: Storing, can
   const isCurrent = () => running.mayStore(flight);
   if (!(yield* wait(folder.publish(call, parts, { mark, isCurrent, mayWait: canWait, isDurable })))) return 0;
   running.stored(flight);
-  if (plan.keepOutFiles) yield* wait(folder.dropKept(digest, contentsOf(record)));
+  if (plan.settings().keepOutFiles) yield* wait(folder.dropKept(digest, contentsOf(record)));
   const bytes = size + bytesKept(record);
   yield* stored(call, meta.duration, bytes);
   return bytes;

@@ -19,7 +19,7 @@ import { type Seal, SIGNATURE_LENGTH } from "./seal.js";
  *                   recordLength                       uint32; bytes
  *     texts       = identity key codecName record      UTF-8: path, version and source digest of the function; the
  *                                                      canonical JSON key; the name of a codec of the user's own; what
- *                                                      is known of out files, as JSON, see out-files.ts
+ *                                                      is known of out files, as JSON, see out-record.ts
  *     lengths     = float64 * lengthsCount             see Payload
  *     payload     = see codecs.ts
  *     signature   = 32 bytes                           HMAC-SHA-256, see seal.ts, of fixed texts lengths payload. Every

@@ -90,7 +90,7 @@ function assertWrappable(path: string, fn: unknown, context: unknown): void {
 
 /** Reads the function, and checks what its own options say of it. */
 function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Function, isCall = false): Plan {
-  const { keywords, source: isSourceAdded, keepOutFiles } = { ...DEFAULTS, ...own };
+  const { keywords, source: isSourceAdded } = { ...DEFAULTS, ...own };
   // A cached function shows the signature of what it wraps.
   const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature, path);
   const shown = `${signature.name}${signature.text}`;
@@ -108,8 +108,9 @@ function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Func
   const ignored = new Set(Object.keys(transforms).filter((name) => transforms[name] === null));
   const async = own.async ?? signature.async;
   const assertFits = () => {
-    assertStoreFits(state, path, signature.name, async, own.dir);
-    if (state.given) assertLimitsFit(state.given, limitsOf(state.settings, own));
+    if (!state.given) return;
+    assertStoreFits(state.given, path, signature.name, async, own);
+    assertLimitsFit(state.given, limitsOf(state.settings, own));
   };
   assertFits();
   const digest = once(() => digestOfSource(signature));
@@ -129,10 +130,7 @@ function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Func
     binder: createBinder(signature, { keywords, defaults: own.defaults, ignored, parallel }),
     callKey: createCallKey(shown, signature.names, own.keyFunction, new Set(outFiles)),
     outParameters: outFiles.map((name) => ({ name, index: signature.names.indexOf(name) })),
-    keepOutFiles,
     batch,
-    shouldStore: own.shouldStore,
-    validate: own.validate,
     dir: own.dir,
     settings: once(() => settingsOf(state.settings, own, state.trust.isOpen)),
     get trust() {
@@ -148,24 +146,28 @@ function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Func
   return plan;
 }
 
-/** @throws OptionError where a sync function would have to wait for its store, or has a directory besides */
+/** @throws OptionError where a sync function would have to wait for its store, where it has a directory besides, or keeps files in a store that cannot */
 function assertStoreFits(
-  state: CacheState,
+  engine: Engine,
   path: string,
   name: string,
   async: boolean,
-  dir: FunctionSettings["dir"],
+  { dir, keepOutFiles }: FunctionSettings,
 ): void {
-  const { given } = state;
-  if (!given) return;
+  const subject = `permacache("${path}")`;
   if (dir !== undefined) {
     throw new OptionError(
-      `permacache("${path}"): the cache has a store, which is in ${given.location}, so its functions have no \`dir\`. Leave that out, or take a cache without \`store\`.`,
+      `${subject}: the cache has a store, which is in ${engine.location}, so its functions have no \`dir\`. Leave that out, or take a cache without \`store\`.`,
     );
   }
-  if ((given.forSync ?? given).sync || async) return;
+  if (keepOutFiles && !engine.contents) {
+    throw new OptionError(
+      `${subject}: ${engine.location} cannot keep the contents of out files. Leave out keepOutFiles, or use another store.`,
+    );
+  }
+  if ((engine.forSync ?? engine).sync || async) return;
   throw new OptionError(
-    `permacache("${path}"): ${name || "the function"} is sync, and ${given.location} cannot be read without waiting. Make it async (\`async: true\` says so of a plain function that returns promises), or put a store before that can: tieredStore(near, far).`,
+    `${subject}: ${name || "the function"} is sync, and ${engine.location} cannot be read without waiting. Make it async (\`async: true\` says so of a plain function that returns promises), or put a store before that can: tieredStore(near, far).`,
   );
 }
 

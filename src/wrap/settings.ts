@@ -14,8 +14,11 @@ import {
 /** How options become settings, for whatever stands in the table. */
 
 const TABLE: readonly (readonly [name: string, option: Option])[] = Object.entries(OPTIONS);
-/** What functions take over from their cache, other than limits. */
-const TAKEN_OVER = TABLE.filter(([, { at, byDefault }]) => at.includes("cache") && byDefault !== undefined);
+/** What the calls of a function work with, other than limits: its own options, and defaults of its cache. */
+const OF_FUNCTIONS = TABLE.filter(
+  ([, { at, byDefault, limit }]) =>
+    !limit && (at.includes("function") || (at.includes("cache") && byDefault !== undefined)),
+);
 const LIMITS = TABLE.filter(([, { limit }]) => limit);
 
 /** The settings of which a default is in the table. */
@@ -77,13 +80,13 @@ export function settingsOf(cache: CacheSettings, own: FunctionSettings, isOpen: 
   const given: Readonly<Record<string, unknown>> = { ...cache, ...own };
   const settings: Record<string, unknown> = {};
   // One by one and in one order, so that the settings of all functions have one shape: each hit reads them.
-  for (const [name, option] of TAKEN_OVER) {
+  for (const [name, option] of OF_FUNCTIONS) {
     const setting = nameOf(name, option);
     const value = given[setting] ?? environmentOf(option) ?? DEFAULTS[setting as keyof DefaultSettings];
     settings[setting] = isOpen && option.whereOpen ? option.whereOpen(value) : value;
   }
   settings.limits = limitsOf(cache, own);
-  return settings as unknown as DefaultSettings & Pick<Settings, "limits">;
+  return settings as unknown as FunctionSettings & DefaultSettings & Pick<Settings, "limits">;
 }
 
 function environmentOf(option: Option): unknown {

@@ -135,5 +135,5 @@ export function* recordOutFiles(call: Call, canWait: boolean): Flow<OutRecord | 
     );
     return undefined;
   }
-  return plan.keepOutFiles ? yield* keep(record, out, (file) => folder.keep(digest, file, canWait)) : record;
+  return plan.settings().keepOutFiles ? yield* keep(record, out, (file) => folder.keep(digest, file, canWait)) : record;
 }
