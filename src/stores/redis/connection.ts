@@ -18,6 +18,9 @@ interface Client {
 const SHORTEST = 100;
 const LONGEST = 5_000;
 
+/** What is owed beyond this is given up, the oldest first. */
+const MOST_OWED = 10_000;
+
 /** Connections that break one after the other, with no answer between, until the server counts as down. */
 const MOST_BREAKS = 3;
 
@@ -43,6 +46,9 @@ export class Connection {
   #breaks = 0;
   #probe: NodeJS.Timeout | undefined;
 
+  /** What is run again when the server answers. */
+  readonly #owed: (() => void)[] = [];
+
   /** Commands that have no answer yet. */
   #pending = 0;
   #heardAt = 0;
@@ -66,6 +72,24 @@ export class Connection {
   /** Runs a script; the keys are those that it touches. @throws StoreError as above */
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<any> {
     return this.#telling(this.#run(script, keys, args));
+  }
+
+  /**
+   * Runs a script whose effect must not get lost while the server is silent: where it fails, it is run again as soon as
+   * the server answers.
+   * @param within milliseconds after which it does not matter any more
+   */
+  async owe(script: Script, keys: readonly string[], args: readonly Argument[], within: number): Promise<void> {
+    const end = performance.now() + within;
+    try {
+      await this.#run(script, keys, args);
+    } catch {
+      if (this.#owed.length === MOST_OWED) this.#owed.shift();
+      this.#owed.push(() => {
+        const left = end - performance.now();
+        if (left > 0) void this.owe(script, keys, args, left);
+      });
+    }
   }
 
   #run(script: Script, keys: readonly string[], args: readonly Argument[], attempt = 1): Promise<any> {
@@ -169,6 +193,7 @@ export class Connection {
     this.#client = client;
     this.#down = undefined;
     this.#attempts = 0;
+    for (const again of this.#owed.splice(0)) again();
     return client;
   }
 

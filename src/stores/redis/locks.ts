@@ -33,22 +33,36 @@ export class RedisLocks implements Locks {
 
   async #tryLockKey(name: LockName, state: FolderState): Promise<Held | undefined> {
     const token = newToken();
-    const [generation, holder] = (await state.inGeneration((asked) =>
-      state.run(
-        LOCK,
-        [state.keys.state, state.keys.lock(asked, name.digest)],
-        [asked, token, String(this.#ttl), newGeneration()],
-      ),
-    ))!; // the script makes a generation where there is none
-    return this.#held(name, state.keys.lock(generation, name.digest), token, String(holder));
+    const asked: string[] = [];
+    try {
+      const [generation, holder] = (await state.inGeneration((present) => {
+        const key = state.keys.lock(present, name.digest);
+        asked.push(key);
+        return state.run(LOCK, [state.keys.state, key], [present, token, String(this.#ttl), newGeneration()]);
+      }))!; // the script makes a generation where there is none
+      return this.#held(name, state.keys.lock(generation, name.digest), token, String(holder));
+    } catch (error) {
+      for (const key of asked) this.#giveBack(key, token);
+      throw error;
+    }
+  }
+
+  /** A server that was too slow to answer may grant the lock all the same, and nobody would release it. */
+  #giveBack(key: string, token: string): void {
+    void this.#connection.owe(UNLOCK, [key], [token], this.#ttl);
   }
 
   async #tryLockPath(name: LockName): Promise<Held | undefined> {
     const token = newToken();
     const key = pathLockKey(this.#prefix, name.digest);
-    const taken = await this.#connection.send(["SET", key, token, "NX", "PX", String(this.#ttl)]);
-    const holder = taken ? token : String((await this.#connection.send(["GET", key])) ?? "");
-    return this.#held(name, key, token, holder);
+    try {
+      const taken = await this.#connection.send(["SET", key, token, "NX", "PX", String(this.#ttl)]);
+      const holder = taken ? token : String((await this.#connection.send(["GET", key])) ?? "");
+      return this.#held(name, key, token, holder);
+    } catch (error) {
+      this.#giveBack(key, token);
+      throw error;
+    }
   }
 
   #held({ folder, digest }: LockName, key: string, token: string, holder: string): Held | undefined {
@@ -89,6 +103,7 @@ class HeldLock implements Held {
   readonly #connection: Connection;
   readonly #key: string;
   readonly #token: string;
+  readonly #ttl: number;
   readonly #renewal: NodeJS.Timeout;
   #isReleased = false;
 
@@ -96,6 +111,7 @@ class HeldLock implements Held {
     this.#connection = connection;
     this.#key = key;
     this.#token = token;
+    this.#ttl = ttl;
     this.#renewal = setInterval(() => {
       connection.run(RENEW, [key], [token, String(ttl)]).catch(() => {}); // it runs out, or is renewed the next time
     }, ttl / 3);
@@ -106,6 +122,6 @@ class HeldLock implements Held {
     if (this.#isReleased) return;
     this.#isReleased = true;
     clearInterval(this.#renewal);
-    this.#connection.run(UNLOCK, [this.#key], [this.#token]).catch(() => {}); // it runs out
+    void this.#connection.owe(UNLOCK, [this.#key], [this.#token], this.#ttl);
   }
 }

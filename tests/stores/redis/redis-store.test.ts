@@ -442,6 +442,28 @@ withRedis("a server that hangs is waited for once, and found again by itself", a
   await until(async () => (await textOrUndefined(folder)) === "1");
 });
 
+withRedis(
+  "a lock that a hanging server grants after all is given back, and so is one that was released meanwhile",
+  async (t) => {
+    const { server, folder } = await withOwnServer(t, { timeout: 300, lockTtl: 600_000 });
+    await until(() => put(folder, digestOf(1), "1").catch(() => false));
+    const held = (await folder.tryLock(digestOf(2)))!;
+    server.pause();
+    await failureOf(() => folder.tryLock(digestOf(3)));
+    await failureOf(() => folder.tryLockPath(digestOf(4), true));
+    held.release();
+    server.resume();
+    await until(async () => (await textOrUndefined(folder)) === "1");
+    const asked = [
+      () => folder.tryLock(digestOf(2)),
+      () => folder.tryLock(digestOf(3)),
+      () => folder.tryLockPath(digestOf(4), true),
+    ];
+    for (const tryLock of asked) await until(tryLock);
+    t.pass("none of them was held for ten minutes");
+  },
+);
+
 withRedis("a connection that is cut is made again, and a read does not notice", async (t) => {
   const { server, folder } = await withOwnServer(t);
   await put(folder, digestOf(1), "1");
