@@ -67,16 +67,26 @@ export class MemoryEngine implements Engine {
   }
 
   read(folder: string, entry: EntryName, mayWait: boolean): Awaitable<Uint8Array | undefined> {
-    const { digest } = entry;
-    const of = this.#folder(folder);
-    const held = this.#held.get(of.prefix + digest);
+    const held = this.#held.get(this.#folder(folder).prefix + entry.digest);
     if (held && this.#isTrusted(held)) return held.bytes;
+    return this.#readChecked(folder, entry, mayWait, held);
+  }
+
+  /** A function of its own: its closure costs a trusted hit nothing. */
+  #readChecked(
+    folder: string,
+    entry: EntryName,
+    mayWait: boolean,
+    held: HeldEntry | undefined,
+  ): Awaitable<Uint8Array | undefined> {
+    const { digest } = entry;
     // Before it is read: whatever takes the entry's place meanwhile has another stamp, and is not found by this one.
     const stamp = this.#engine.stamps?.of(folder, entry);
     if (stamp && held?.stamp?.isSame(stamp)) {
       held.seenAt = this.#now();
       return held.bytes;
     }
+    const of = this.#folder(folder);
     const { changes } = of;
     const seenAt = this.#now();
     const read = this.#engine.read(folder, entry, mayWait);
