@@ -1,3 +1,5 @@
+import { printPlain } from "../key/print.js";
+
 /** The file name of an entry for people: `square_12_3_<20 hex digits>.entry`. At most 100 characters, safe on every file system. */
 export class ReadableName {
   readonly #path: string;
@@ -42,5 +44,5 @@ function argumentsOf(key: string): string[] {
   if (key.length > READ) return [key.slice(0, LONGEST)]; // maybe too deep for the stack
   const named: unknown = JSON.parse(key);
   const values = typeof named === "object" && named !== null ? Object.values(named) : [named];
-  return values.map((value) => (typeof value === "string" ? value : JSON.stringify(value)));
+  return values.map((value) => (typeof value === "string" ? value : printPlain(value)));
 }

@@ -36,6 +36,7 @@ import {
 import { taggedPrimitive } from "./primitives.js";
 import { LARGE, printParts, printSorted } from "./print.js";
 import { definitionOf } from "./registered-types.js";
+import { copyOf } from "./walk.js";
 
 /**
  * Canonical JSON: two values have one text exactly if they are structurally equal, and the text is the same in every
@@ -233,21 +234,6 @@ function tagPlain(value: Record<string, unknown>, walk: KeyWalk): unknown {
     copy[name] = tag(each, walk); // its own property: no setter is called, and `__proto__` is a key like any other
   }
   return hasOwn(copy, "$type") ? { $type: "object", value: copy } : copy;
-}
-
-/** The own enumerable properties, each read once. Where a getter throws, its place is looked for. */
-function copyOf(value: Record<string, unknown>, walk: KeyWalk): Record<string, unknown> {
-  try {
-    return { ...value };
-  } catch (error) {
-    const names = keysOf(value);
-    for (let i = 0; i < names.length; i++) {
-      walk.path[walk.depth - 1] = names[i]!;
-      void value[names[i]!]; // throws again, most likely
-    }
-    walk.path[walk.depth - 1] = undefined;
-    throw error;
-  }
 }
 
 function tagArray(array: readonly unknown[], walk: KeyWalk): unknown {

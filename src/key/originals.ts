@@ -44,6 +44,20 @@ export const setEach = method(Set.prototype.forEach) as <T>(set: ReadonlySet<T>,
 export const weakGet = method(WeakMap.prototype.get) as <V>(map: WeakMap<object, V>, key: object) => V | undefined;
 export const weakSet = method(WeakMap.prototype.set) as <V>(map: WeakMap<object, V>, key: object, value: V) => void;
 
+const then = method(Promise.prototype.then) as (
+  promise: unknown,
+  fulfilled: undefined,
+  rejected: () => void,
+) => unknown;
+/** A promise that nobody awaits must not end the process where it is rejected. */
+export function silence(value: unknown): void {
+  try {
+    then(value, undefined, () => {});
+  } catch {
+    // It is none.
+  }
+}
+
 /** An accessor as a function; `undefined` where this runtime lacks it. */
 function accessor<R>(prototype: object | undefined, name: PropertyKey): (self: unknown) => R {
   const get = prototype && getOwnPropertyDescriptor(prototype, name)?.get;

@@ -1,4 +1,4 @@
-import { execute, stringify } from "./originals.js";
+import { execute, keys, stringify } from "./originals.js";
 
 /** Where a walk through a value stands: the objects around the current place, and the property of each that leads on. */
 export interface Walk {
@@ -26,3 +26,18 @@ export function placeOf({ path, depth }: Walk): string {
 }
 
 const NAME = /^[A-Za-z_$][\w$]*(\(\))?$/;
+
+/** The own enumerable properties, each read once. Where a getter throws, its place is looked for. */
+export function copyOf(value: object, walk: Walk): Record<string, unknown> {
+  try {
+    return { ...value };
+  } catch (error) {
+    const names = keys(value);
+    for (let i = 0; i < names.length; i++) {
+      walk.path[walk.depth - 1] = names[i]!;
+      void (value as Record<string, unknown>)[names[i]!]; // throws again, most likely
+    }
+    walk.path[walk.depth - 1] = undefined;
+    throw error;
+  }
+}
