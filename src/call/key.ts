@@ -1,7 +1,7 @@
 import { OptionError, UnkeyableValueError } from "../errors.js";
 import { canonicalArgument, canonicalJson } from "../key/canonical-json.js";
-import { LONGEST_TEXT } from "../key/key-walk.js";
 import { applyKeyFunction, type KeyFunction, leftOut } from "../key/key-functions.js";
+import { LONGEST_TEXT } from "../key/key-walk.js";
 import { byName } from "../signature/bind.js";
 
 /** The option `keyFunction`: a transform per parameter (and `this`), or one function of all bound arguments. */
@@ -74,7 +74,10 @@ export function createCallKey(
           return typeof text === "string" ? text : textOf(text.part, elements[text.at], place);
         });
         const given = all.filter((text) => text !== "");
-        assertFits("An element", given.reduce((total, text) => total + text.length, 0));
+        assertFits(
+          "An element",
+          given.reduce((total, text) => total + text.length, 0),
+        );
         return objectOf(given.join(","), typed >= 0 && all[typed] !== "");
       };
     },

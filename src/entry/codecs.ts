@@ -1,14 +1,14 @@
 import { types } from "node:util";
-import { deserialize, serialize } from "node:v8";
 import { StoreError } from "../errors.js";
 import { methodOf } from "../key/kinds.js";
 import { parse, silence } from "../key/originals.js";
 import { printPlain } from "../key/print.js";
 import { integer } from "./claims.js";
+import { readClone, writeClone } from "./clone.js";
 import { type Compression, compressionOf, mostOf, usualMost } from "./compression.js";
 import { fromTree } from "./from-tree.js";
 import { textOf as errorText, isOurs, isOverflow, survey } from "./storable.js";
-import { toTree } from "./tagged.js";
+import { type Tree, toTree } from "./tagged.js";
 
 /** A codec of the user's own; trusted to give back an equal value. */
 export interface Codec {
@@ -163,14 +163,18 @@ function encodeBuiltIn(value: unknown, codec: "auto" | "json"): PlainPayload {
   if (codec === "json")
     return { ...base, format: "tagged", parts: [Buffer.from(printPlain(toTree(found, "json").root))] };
   if (found.json) return { ...base, format: "json", parts: [Buffer.from(printPlain(found.root))] };
-  const { root, blobs } = toTree(found, "native");
-  const parts: Uint8Array[] = [serialize(root)];
+  return { ...base, ...clonePartsOf(toTree(found, "native")) };
+}
+
+/** The payload of a native tree. */
+export function clonePartsOf({ root, blobs }: Tree): Pick<Payload, "format" | "lengths" | "parts"> {
+  const parts: Uint8Array[] = [writeClone(root)];
   const lengths = [parts[0]!.length];
   for (let i = 0; i < blobs.length; i++) {
     parts[i + 1] = blobs[i]!;
     lengths[i + 1] = blobs[i]!.length;
   }
-  return { ...base, format: "clone", lengths, parts };
+  return { format: "clone", lengths, parts };
 }
 
 /**
@@ -195,12 +199,12 @@ export function decodeValue(
       return fromTree(parse(textOf(plain)));
     case "clone": {
       // A hit of 100 MB takes 64 ms instead of 116, where `readFileSync` takes 47.
-      if (payload.blobs) return fromTree(deserialize(bytes), buffersOf(payload.blobs));
+      if (payload.blobs) return fromTree(readClone(bytes), buffersOf(payload.blobs));
       const parts = partsOf(plain, lengths);
       const blobs: ArrayBuffer[] = [];
       // Copies: each buffer of a hit is its own, and none is that of the file. (`slice` of a Buffer would be a view.)
       for (let i = 1; i < parts.length; i++) blobs[i - 1] = new Uint8Array(parts[i]!).buffer;
-      return fromTree(deserialize(parts[0]!), blobs);
+      return fromTree(readClone(parts[0]!), blobs);
     }
     case "own":
       if (typeof codec !== "object" || codec.name !== codecName) {

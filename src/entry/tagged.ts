@@ -119,7 +119,7 @@ export function toTree({ root, repeated, buffers }: Survey, dialect: Dialect): T
       case "ArrayBuffer":
         return bytesNode(spanAt(facts));
     }
-    if (facts.buffer !== undefined) {
+    if (hasOwn(facts, "buffer")) {
       const span = spanAt(facts);
       const byteOffset = (facts.byteOffset as number) - span.start;
       return { $type, buffer: bytesNode(span), byteOffset, length: facts.length };

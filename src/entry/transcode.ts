@@ -1,8 +1,8 @@
-import { deserialize, serialize } from "node:v8";
-import { define, hasOwn, isArray, keys } from "../key/originals.js";
+import { define, hasOwn, isArray, keys, mapGet, mapHas } from "../key/originals.js";
 import { taggedPrimitive } from "../key/primitives.js";
 import { printPlain } from "../key/print.js";
 import {
+  base64Of,
   bigint,
   bytesOf,
   integer,
@@ -17,7 +17,8 @@ import {
   time,
   typeName,
 } from "./claims.js";
-import { compressed, decompressed, type Payload, partsOf, textOf } from "./codecs.js";
+import { readClone } from "./clone.js";
+import { clonePartsOf, compressed, decompressed, type Payload, partsOf, textOf } from "./codecs.js";
 import type { Compression } from "./compression.js";
 import type { DecodedEntry } from "./entry.js";
 import { hiddenKey } from "./from-tree.js";
@@ -38,8 +39,10 @@ export function portable(entry: DecodedEntry): Payload {
   const base = { compression: false, codecName, lengths: [] } as const;
   if (format === "own") return { ...base, format, parts: [plain] };
   if (format === "clone") {
-    const [structure, ...blobs] = partsOf(plain, lengths);
-    return { ...base, format: "tagged", parts: [jsonOf(transcodeTree(deserialize(structure!), "json", blobs))] };
+    const all = partsOf(plain, lengths);
+    const blobs: Uint8Array[] = [];
+    for (let i = 1; i < all.length; i++) blobs[i - 1] = all[i]!;
+    return { ...base, format: "tagged", parts: [jsonOf(transcodeTree(readClone(all[0]!), "json", blobs))] };
   }
   const root: unknown = JSON.parse(textOf(plain));
   if (format === "json" || !hasTags(root)) return { ...base, format: "json", parts: [plain] };
@@ -62,8 +65,7 @@ export function local(entry: DecodedEntry, compression: false | Compression, isO
   }
   if (isOpen) return compressed({ ...base, format, parts: [jsonOf(transcodeTree(root, "json"))] }, compression);
   const tree = transcodeTree(root, "native");
-  const parts = [serialize(tree.root), ...tree.blobs];
-  return compressed({ ...base, format: "clone", lengths: parts.map((part) => part.length), parts }, compression);
+  return compressed({ ...base, ...clonePartsOf(tree) }, compression);
 }
 
 function jsonOf({ root }: Tree): Uint8Array {
@@ -110,7 +112,7 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
     const tag = tagOf(of);
     if (tag === "shared") return sharedNode(of as Tagged, node);
     if (tag === "ref") return refNode(of as Tagged);
-    if (tag !== undefined && PRIMITIVES.has(tag)) return primitive(only(of) && PRIMITIVES.get(tag));
+    if (tag !== undefined && mapHas(PRIMITIVES, tag)) return primitive(only(of) && mapGet(PRIMITIVES, tag));
     if (tag === "bigint") return primitive(bigint(only(of, "value").value));
     if (++depth > DEEPEST_TREE + 1) throw new TypeError("It is nested too deeply");
     const copy = tag === undefined ? untagged(of) : tagged(of as Tagged);
@@ -170,7 +172,7 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
       case "null object":
         return { $type, entries: pairs(only(of, "entries").entries, text) };
       case "ArrayBuffer":
-        return bytesNode(of)[0];
+        return bytesNode(of).tag;
     }
     if ($type === "Buffer" || viewNamed($type)) return viewNode(of);
     if (isErrorName($type)) {
@@ -184,14 +186,16 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
     return { $type, value };
   }
 
-  function bytesNode(of: Tagged): [Tagged, byteLength: number] {
+  function bytesNode(of: Tagged): { tag: Tagged; byteLength: number } {
     const { $type } = of;
     const bytes = hasOwn(of, "blob")
       ? blobs[integer(only(of, "blob").blob, 0, blobs.length - 1)]!
       : bytesOf(text(only(of, "base64").base64));
-    if (to === "native") return [{ $type, blob: made.push(bytes) - 1 }, bytes.length];
-    const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
-    return [{ $type, base64 }, bytes.length];
+    if (to === "native") {
+      made[made.length] = bytes;
+      return { tag: { $type, blob: made.length - 1 }, byteLength: bytes.length };
+    }
+    return { tag: { $type, base64: base64Of(bytes) }, byteLength: bytes.length };
   }
 
   function viewNode(of: Tagged): Tagged {
@@ -208,7 +212,7 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
         return ref;
       }
       if (tag !== "ArrayBuffer") throw new TypeError(`The buffer of a ${$type} is none`);
-      const [copy, byteLength] = bytesNode(buffer as Tagged);
+      const { tag: copy, byteLength } = bytesNode(buffer as Tagged);
       room = byteLength;
       return copy;
     };
@@ -226,11 +230,11 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
     if (id !== shared.length) throw new TypeError("A shared value has the number of another");
     const tag = tagOf(value);
     const isObject = typeof value === "object" && value !== null;
-    if (!isObject || tag === "shared" || tag === "ref" || tag === "bigint" || PRIMITIVES.has(tag!)) {
+    if (!isObject || tag === "shared" || tag === "ref" || tag === "bigint" || mapHas(PRIMITIVES, tag)) {
       throw new TypeError("What is shared is no object");
     }
     const noted: Shared = { byteLength: lengthOfBytes(value as Tagged), insideTypes, isComplete: false };
-    shared.push(noted);
+    shared[shared.length] = noted;
     const copy = inner(value);
     noted.isComplete = true;
     return { $type: "shared", id, value: copy };
@@ -265,5 +269,5 @@ function mapped<T>(list: readonly unknown[], change: (each: unknown, i: number) 
 
 /** What a tag in JSON stands for, where it is a primitive. */
 function revived(of: unknown): unknown {
-  return typeof of === "object" && of !== null ? PRIMITIVES.get((of as Tagged).$type) : of;
+  return typeof of === "object" && of !== null ? mapGet(PRIMITIVES, (of as Tagged).$type) : of;
 }

@@ -60,16 +60,23 @@ const TYPES: Readonly<Record<string, new (buffer: ArrayBuffer, byteOffset: numbe
  * inspecting it does not, and a bare twin (of a typed array on the same memory) tells the difference.
  */
 export function hasOwnBesidesElements(array: object): boolean {
-  if (isArray(array)) {
-    // What a proxy shows, inspecting does not.
-    return types.isProxy(array) ? ownKeys(array).length > array.length + 1 : differ(array, new Array(array.length));
+  const length = isArray(array) ? array.length + 1 : lengthOf(array); // an array has `length` as well
+  // What a proxy shows, inspecting does not.
+  if (isArray(array) && types.isProxy(array)) return ownKeys(array).length > length;
+  try {
+    return isOther(array, isArray(array) ? new Array(array.length) : bareTwin(array as ArrayBufferView));
+  } catch {
+    return ownKeys(array).length > length; // inspecting asks what may have been replaced
   }
-  const { buffer, byteOffset } = placeOfBytes(array as ArrayBufferView);
-  const twin = new TYPES[typedArrayName(array)!]!(buffer, byteOffset, lengthOf(array));
-  return differ(array, setPrototypeOf(twin, getPrototypeOf(array)));
 }
 
-function differ(array: object, twin: object): boolean {
+function bareTwin(array: ArrayBufferView): object {
+  const { buffer, byteOffset } = placeOfBytes(array);
+  const twin = new TYPES[typedArrayName(array)!]!(buffer, byteOffset, lengthOf(array));
+  return setPrototypeOf(twin, getPrototypeOf(array));
+}
+
+function isOther(array: object, twin: object): boolean {
   const options = { maxArrayLength: 0, depth: 0, customInspect: false, showHidden: true };
   return inspect(array, options) !== inspect(twin, options);
 }
