@@ -231,10 +231,14 @@ export function decodeHead(entry: Buffer): EntryHead | undefined {
 
 /** All texts at once, or one after the other: to decode one text instead of four saves 0.2 us of a hit. */
 function textsIn(entry: Buffer, end: number): (from: number, to: number) => string {
+  if (end - TEXTS > LONG_TEXTS) return (from, to) => entry.toString("utf8", from, to); // nothing long twice
   const texts = entry.toString("utf8", TEXTS, end);
   if (texts.length !== end - TEXTS) return (from, to) => entry.toString("utf8", from, to);
   return (from, to) => sliceOf(texts, from - TEXTS, to - TEXTS); // a character is a byte
 }
+
+/** Bytes. */
+const LONG_TEXTS = 64 * 1024;
 
 function hasMagic(entry: Buffer): boolean {
   return entry.length >= TEXTS && entry.readUInt32LE(0) === MAGIC_LOW && entry.readUInt32LE(4) === MAGIC_HIGH;

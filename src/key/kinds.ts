@@ -89,7 +89,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   BigUint64Array: "typed array",
 };
 
-export const PLAIN: Builtin = { kind: "plain", name: "Object" };
+const PLAIN: Builtin = { kind: "plain", name: "Object" };
 const ARRAY: Builtin = { kind: "array", name: "Array" };
 
 const NATIVE = /^function (\w+)\(\)\s*\{\s*\[native code\]\s*\}$/;

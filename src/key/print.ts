@@ -8,7 +8,10 @@ import { endOfSlice, execute, isArray, joined, keys, sliceOf, sort, stringify } 
 
 /** The text with sorted keys. @param size how many values and characters of long strings the tree has, about */
 export function printSorted(tree: unknown, size: number): string {
-  return size <= LARGE && isIntact() ? stableStringify(tree) : joined(printParts(tree, true), "");
+  if (size <= LARGE && isIntact()) return stableStringify(tree);
+  // A rope around the text itself: to join them would copy it.
+  const parts = printParts(tree, true);
+  return parts.length === 3 ? parts[0]! + parts[1]! + parts[2]! : joined(parts, "");
 }
 
 /** As `JSON.stringify` would print the tree in a program that left the prototypes alone. */
@@ -89,7 +92,11 @@ class Printer {
     }
     this.#flush();
     if (execute(ESCAPED, text) === null) {
-      this.#parts[this.#parts.length] = `"${text}"`; // a rope around the string itself: no copy of it is made
+      this.#add('"');
+      this.#flush();
+      this.#parts[this.#parts.length] = text;
+      this.#add('"');
+      this.#flush();
       return;
     }
     this.#add('"');
