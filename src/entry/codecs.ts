@@ -15,6 +15,7 @@ export interface Codec {
   /** Stands in the entry: an entry of another codec is a miss. */
   readonly name: string;
   encode(value: any): Uint8Array | string;
+  /** A promise counts as damage, and so does `undefined`, unless `encode(undefined)` gives these very bytes. */
   decode(data: Uint8Array): unknown;
 }
 

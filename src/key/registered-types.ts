@@ -10,7 +10,11 @@ export interface TypeDefinition<T, E> {
   aliases?: readonly string[] | undefined;
   /** The instance as data that can be keyed and stored. */
   encode(value: T): E;
-  /** The instance again. Runs only on data that passed the entry's checksum. */
+  /**
+   * The instance again. Runs only on data that passed the entry's checksum. What it gives must be an instance of exactly
+   * this class, as what was encoded was: anything else (nothing, a promise, a subclass) counts as damage, and the
+   * function computes again.
+   */
   decode(data: E): T;
 }
 

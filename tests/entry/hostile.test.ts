@@ -165,6 +165,7 @@ test("the lengths of a structured clone must be those of what is there", (t) => 
   const payload = encodeValue([new Uint8Array(3), new Float64Array(2)], "auto", false);
   const bytes = Buffer.concat(payload.parts as Uint8Array[]);
   t.notThrows(() => decodeValue(payload, bytes, "auto"));
+  t.throws(() => decodeValue(payload, Buffer.concat([bytes, Buffer.from("x")]), "auto"));
   const [first, second, third] = payload.lengths as [number, number, number];
   for (const lengths of [
     [],
