@@ -47,80 +47,94 @@ interface Shared {
  * @throws where the tree is not one that `toTree` makes, or needs a type that is not registered
  */
 export function fromTree(root: unknown, blobs?: readonly ArrayBuffer[]): unknown {
-  const shared: Shared[] = [];
-  let insideTypes = 0;
-  let work = 0;
+  return new Reviver(blobs).revive(root);
+}
+
+/** A class, for the methods of one are made once: to make as many functions for each hit takes longer than most trees. */
+class Reviver {
+  readonly #blobs: readonly ArrayBuffer[] | undefined;
+  readonly #shared: Shared[] = [];
+  #insideTypes = 0;
+  #work = 0;
+
+  constructor(blobs: readonly ArrayBuffer[] | undefined) {
+    this.#blobs = blobs;
+  }
 
   /** @param id of a shared value, which is noted before its parts are revived: one of them may refer to it */
-  function revive(node: unknown, id?: number): unknown {
+  revive(node: unknown, id?: number): unknown {
     if (typeof node !== "object" || node === null) return node;
     if (isArray(node)) {
-      note(id, node);
-      for (let i = 0; i < node.length; i++) node[i] = revive(node[i]);
+      this.#note(id, node);
+      for (let i = 0; i < node.length; i++) node[i] = this.revive(node[i]);
       return node;
     }
-    if (hasOwn(node, "$type")) return reviveTagged(node as Tagged, id);
-    note(id, node);
+    if (hasOwn(node, "$type")) return this.#reviveTagged(node as Tagged, id);
+    this.#note(id, node);
     const names = keys(node);
     // Its own properties: no setter is called, and `__proto__` is one like any other.
-    for (let i = 0; i < names.length; i++) (node as Tagged)[names[i]!] = revive((node as Tagged)[names[i]!]);
+    for (let i = 0; i < names.length; i++) (node as Tagged)[names[i]!] = this.revive((node as Tagged)[names[i]!]);
     return node;
   }
 
-  function note<T>(id: number | undefined, value: T): T {
-    if (id !== undefined) shared[id]!.value = value;
+  #note<T>(id: number | undefined, value: T): T {
+    if (id !== undefined) this.#shared[id]!.value = value;
     return value;
   }
 
-  function reviveTagged(node: Tagged, id: number | undefined): unknown {
+  #reviveTagged(node: Tagged, id: number | undefined): unknown {
     const $type = text(node.$type);
     switch ($type) {
       case "bigint":
         return bigint(only(node, "value").value);
       case "shared":
-        return reviveShared(node);
+        return this.#reviveShared(node);
       case "ref":
-        return referred(node);
+        return this.#referred(node);
       case "Date":
         return new Date(time(only(node, "value").value));
       case "RegExp":
-        return regExp(only(node, "source", "flags", "lastIndex"));
+        return this.#regExp(only(node, "source", "flags", "lastIndex"));
       case "URL":
         return new URL!(text(only(node, "value").value));
       case "Map": {
-        const map = note(id, new Map());
-        each(only(node, "entries").entries, revive, (key, value) => mapSet(map, key, value));
+        const map = this.#note(id, new Map());
+        const entries = pairs(only(node, "entries").entries);
+        for (let i = 0; i < entries.length; i += 2) {
+          const key = this.revive(entries[i]); // first: the value may refer to it
+          mapSet(map, key, this.revive(entries[i + 1]));
+        }
         return map;
       }
       case "Set": {
-        const set = note(id, new Set());
+        const set = this.#note(id, new Set());
         const values = list(only(node, "values").values);
-        for (let i = 0; i < values.length; i++) setAdd(set, revive(values[i]));
+        for (let i = 0; i < values.length; i++) setAdd(set, this.revive(values[i]));
         return set;
       }
       case "Array":
-        return sparse(only(node, "length", "entries"), id);
+        return this.#sparse(only(node, "length", "entries"), id);
       case "object":
-        return fill(note(id, {}), only(node, "entries").entries);
+        return this.#fill(this.#note(id, {}), only(node, "entries").entries);
       case "null object":
-        return fill(note(id, { __proto__: null }), only(node, "entries").entries);
+        return this.#fill(this.#note(id, { __proto__: null }), only(node, "entries").entries);
       case "ArrayBuffer":
-        return buffer(node);
+        return this.#buffer(node);
     }
     if (mapHas(PRIMITIVES, $type)) return only(node) && mapGet(PRIMITIVES, $type);
-    if ($type === "Buffer" || viewNamed($type)) return view(only(node, "buffer", "byteOffset", "length"), $type);
+    if ($type === "Buffer" || viewNamed($type)) return this.#view(only(node, "buffer", "byteOffset", "length"), $type);
     if (isErrorName($type)) {
-      const error = note(id, bareError($type));
-      each(only(node, "hidden", "entries").hidden, hiddenKey, (key, value) => define(error, key, value, false));
-      return fill(error, node.entries);
+      const error = this.#note(id, bareError($type));
+      this.#each(only(node, "hidden", "entries").hidden, hiddenKey, (key, value) => define(error, key, value, false));
+      return this.#fill(error, node.entries);
     }
-    return instance(node, $type);
+    return this.#instance(node, $type);
   }
 
   /** Numbered in the order in which they begin. */
-  function reviveShared(node: Tagged): unknown {
+  #reviveShared(node: Tagged): unknown {
     const { value } = only(node, "id", "value");
-    const id = integer(node.id, shared.length, shared.length);
+    const id = integer(node.id, this.#shared.length, this.#shared.length);
     const tag = tagOf(value);
     const isObject = typeof value === "object" && value !== null;
     if (
@@ -131,39 +145,39 @@ export function fromTree(root: unknown, blobs?: readonly ArrayBuffer[]): unknown
       (tag !== undefined && mapHas(PRIMITIVES, tag))
     )
       throw new TypeError("What is shared is no object");
-    const noted: Shared = { value: undefined, insideTypes, isComplete: false };
-    shared[id] = noted;
-    noted.value = revive(value, id);
+    const noted: Shared = { value: undefined, insideTypes: this.#insideTypes, isComplete: false };
+    this.#shared[id] = noted;
+    noted.value = this.revive(value, id);
     noted.isComplete = true;
     return noted.value;
   }
 
-  function referred(node: Tagged): unknown {
-    const target = shared[integer(only(node, "id").id, 0, shared.length - 1)]!;
-    if (!target.isComplete && (target.insideTypes < insideTypes || target.value === undefined))
+  #referred(node: Tagged): unknown {
+    const target = this.#shared[integer(only(node, "id").id, 0, this.#shared.length - 1)]!;
+    if (!target.isComplete && (target.insideTypes < this.#insideTypes || target.value === undefined))
       throw new TypeError("A class has a part that refers back to what contains it");
     return target.value;
   }
 
-  function regExp({ source, flags, lastIndex }: Tagged): RegExp {
-    work += blobs ? 0 : regExpWork(text(source), text(flags));
-    if (work > MOST_REG_EXP_WORK) throw new TypeError("It takes too long to make its regular expressions");
+  #regExp({ source, flags, lastIndex }: Tagged): RegExp {
+    this.#work += this.#blobs ? 0 : regExpWork(text(source), text(flags));
+    if (this.#work > MOST_REG_EXP_WORK) throw new TypeError("It takes too long to make its regular expressions");
     const made = new RegExp(text(source), text(flags));
-    const index = revive(lastIndex);
+    const index = this.revive(lastIndex);
     if (typeof index !== "number") throw new TypeError("A lastIndex is no number");
     made.lastIndex = index;
     return made;
   }
 
   /** An array with holes. A length is only a claim: memory is taken for what is there. */
-  function sparse(node: Tagged, id: number | undefined): unknown[] {
+  #sparse(node: Tagged, id: number | undefined): unknown[] {
     const entries = pairs(node.entries);
     const length = integer(node.length, 0, 2 ** 32 - 1);
-    const array: unknown[] = note(id, []);
+    const array: unknown[] = this.#note(id, []);
     if (length > 1000 + 4 * entries.length) array.length = 2 ** 32 - 1; // from here on it is a dictionary, also below
     array.length = length;
     let least = 0;
-    each(
+    this.#each(
       entries,
       (index) => {
         least = integer(index, least, length - 1) + 1;
@@ -174,13 +188,13 @@ export function fromTree(root: unknown, blobs?: readonly ArrayBuffer[]): unknown
     return array;
   }
 
-  function buffer(node: Tagged): ArrayBuffer {
-    if (!blobs) return new Uint8Array(bytesOf(only(node, "base64").base64)).buffer;
-    return blobs[integer(only(node, "blob").blob, 0, blobs.length - 1)]!;
+  #buffer(node: Tagged): ArrayBuffer {
+    if (!this.#blobs) return new Uint8Array(bytesOf(only(node, "base64").base64)).buffer;
+    return this.#blobs[integer(only(node, "blob").blob, 0, this.#blobs.length - 1)]!;
   }
 
-  function view({ buffer: of, byteOffset: offset, length: count }: Tagged, $type: string): ArrayBufferView {
-    const bytes = revive(of);
+  #view({ buffer: of, byteOffset: offset, length: count }: Tagged, $type: string): ArrayBufferView {
+    const bytes = this.revive(of);
     if (!types.isArrayBuffer(bytes)) throw new TypeError(`The buffer of a ${$type} is none`);
     const room = new Uint8Array(bytes).byteLength;
     const unit = unitOf($type);
@@ -191,14 +205,14 @@ export function fromTree(root: unknown, blobs?: readonly ArrayBuffer[]): unknown
     return View ? new View(bytes, byteOffset, length) : Buffer.from(bytes, byteOffset, length);
   }
 
-  function instance(node: Tagged, $type: string): unknown {
+  #instance(node: Tagged, $type: string): unknown {
     const name = typeName($type);
     const known = name === undefined ? undefined : definitionNamed(name);
     if (!known)
       throw new TypeError(`The entry holds a value of type "${$type}", which is not registered (defineType).`);
-    insideTypes++;
-    const data = revive(only(node, "value").value);
-    insideTypes--;
+    this.#insideTypes++;
+    const data = this.revive(only(node, "value").value);
+    this.#insideTypes--;
     const value: unknown = known.definition.decode(data);
     // Exactly of the class, as what was encoded: an instance of another, or a promise of one, would be another value.
     if (typeof value === "object" && value !== null && getPrototypeOf(value) === known.prototype) return value;
@@ -207,20 +221,18 @@ export function fromTree(root: unknown, blobs?: readonly ArrayBuffer[]): unknown
   }
 
   /** Calls `set` with each key, and the value that belongs to it. The key first: the value may refer to it. */
-  function each<K>(entries: unknown, keyOf: (of: unknown) => K, set: (key: K, value: unknown) => void): void {
+  #each<K>(entries: unknown, keyOf: (of: unknown) => K, set: (key: K, value: unknown) => void): void {
     const found = pairs(entries);
     for (let i = 0; i < found.length; i += 2) {
       const key = keyOf(found[i]);
-      set(key, revive(found[i + 1]));
+      set(key, this.revive(found[i + 1]));
     }
   }
 
-  function fill(target: object, entries: unknown): object {
-    each(entries, text, (key, value) => define(target, key, value));
+  #fill(target: object, entries: unknown): object {
+    this.#each(entries, text, (key, value) => define(target, key, value));
     return target;
   }
-
-  return revive(root);
 }
 
 export function hiddenKey(of: unknown): string {
