@@ -6,6 +6,7 @@ import { type Bound, byName } from "../signature/bind.js";
 import type { Folder } from "../stores/folder.js";
 import { type Asked, askedFor } from "./out-files/asked.js";
 import type { Plan } from "./plan.js";
+import { warnOnce } from "./trouble.js";
 
 /** A call that is bound and keyed; of a batch, the call for one element. */
 export interface Call {
@@ -55,6 +56,7 @@ export function bindCall(plan: Plan, self: unknown, args: readonly unknown[], di
 
 /** The call for a key: of a whole call, or of one element of a batch. */
 export function callFor(plan: Plan, key: string, folder: Folder, position: number, out = NONE): Call {
+  if (key.length >= LARGE) warnLarge(plan, key);
   const digest = digestOf(key);
   return {
     plan,
@@ -74,6 +76,18 @@ export function callFor(plan: Plan, key: string, folder: Folder, position: numbe
   };
 }
 
+/** Characters of a key from which on it costs more than most computations: it stands in each entry, and is compared. */
+const LARGE = 1_000_000;
+
+function warnLarge(plan: Plan, key: string): void {
+  warnOnce(
+    plan.warned,
+    "large key",
+    `${plan.subject}: a key has ${key.length} characters, which are made, stored and compared at each call. Key large arguments by stableHash (keyFunction: { name: stableHash }), or by a part of them.`,
+    "ERR_PERMACACHE_UNKEYABLE",
+  );
+}
+
 /** @throws UnkeyableValueError, which says of which function */
 export function keyed<T>({ subject }: Plan, make: () => T): T {
   try {
@@ -91,11 +105,12 @@ const NONE: readonly Asked[] = [];
 
 /** 160 bits: names stay short, and an entry holds its key in full. */
 export function digestOf(key: string): string {
+  if (key.length > LONGEST) return sha256(key).slice(0, 40);
   let digest = digests.get(key);
   if (digest === undefined) {
     digest = sha256(key).slice(0, 40);
     if (digests.size === MOST) digests.clear();
-    if (key.length <= LONGEST) digests.set(key, digest);
+    digests.set(key, digest);
   }
   return digest;
 }

@@ -1,6 +1,7 @@
 import { OptionError, UnkeyableValueError } from "../errors.js";
 import { canonicalArgument, canonicalJson } from "../key/canonical-json.js";
 import { applyKeyFunction, type KeyFunction, leftOut } from "../key/key-functions.js";
+import { LONGEST_TEXT } from "../key/key-walk.js";
 import { byName } from "../signature/bind.js";
 
 /** The option `keyFunction`: a transform per parameter (and `this`), or one function of all bound arguments. */
@@ -57,6 +58,7 @@ export function createCallKey(
       for (const part of parts) {
         const added = textOf(part, part.index < 0 ? self : values[part.index]);
         if (added === "") continue;
+        assertFits(part.name, text.length + added.length);
         text += text === "" ? added : `,${added}`;
         if (part.name === "$type") isEscaped = true;
       }
@@ -71,10 +73,21 @@ export function createCallKey(
         const all = texts.map((text) => {
           return typeof text === "string" ? text : textOf(text.part, elements[text.at], place);
         });
-        return objectOf(all.filter((text) => text !== "").join(","), typed >= 0 && all[typed] !== "");
+        const given = all.filter((text) => text !== "");
+        assertFits(
+          "An element",
+          given.reduce((total, text) => total + text.length, 0),
+        );
+        return objectOf(given.join(","), typed >= 0 && all[typed] !== "");
       };
     },
   };
+}
+
+/** @throws UnkeyableValueError where the arguments together would be longer than a text can be */
+function assertFits(name: string, length: number): void {
+  if (length > LONGEST_TEXT)
+    throw new UnkeyableValueError(`${name} makes the key too large; key it, or another argument, by stableHash.`);
 }
 
 /** `"x":2`; nothing where it is left out. @param at which element it is, for messages */

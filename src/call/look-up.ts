@@ -135,7 +135,7 @@ function decode(call: Call, bytes: EntryBytes): Found | undefined {
   }
   const { async, createdAt, duration, source } = entry;
   try {
-    const value = decodeValue(entry, entry.payload, plan.settings().codec);
+    const value = decodeValue(entry, entry.payload, plan.settings().codec, plan.settings().maxValueBytes);
     const record = entry.record === "" ? NO_RECORD : recordIn(entry, trust);
     const size = record === NO_RECORD ? entry.bytes : entry.bytes + bytesKept(record);
     // Name by name: to spread the entry would cost a fifth of a hit.

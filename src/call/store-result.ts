@@ -40,9 +40,9 @@ export function shouldStore(plan: Plan, value: unknown): boolean {
 }
 
 export function encode(plan: Plan, value: unknown): Payload | undefined {
-  const { codec, compress } = plan.settings();
+  const { codec, compress, maxValueBytes } = plan.settings();
   try {
-    return encodeValue(value, codec, compress);
+    return encodeValue(value, codec, compress, maxValueBytes);
   } catch (error) {
     reportValue(plan, error);
     return undefined;
@@ -138,10 +138,10 @@ const THRASHING = 100;
  * @throws StoreError where one cannot be stored; none is, then
  */
 export function* prime(plan: Plan, calls: readonly Call[], values: readonly unknown[]): Flow<void> {
-  const { codec, compress } = plan.settings();
+  const { codec, compress, maxValueBytes } = plan.settings();
   // All at once: what is published takes a while, in which the caller can change them.
   const payloads = values.map((value) => {
-    const payload = encodeValue(value, codec, compress);
+    const payload = encodeValue(value, codec, compress, maxValueBytes);
     return values.length > 1 ? { ...payload, parts: [Buffer.concat(payload.parts)] } : payload;
   });
   for (const [i, call] of calls.entries()) yield* primeOne(call, payloads[i]!);

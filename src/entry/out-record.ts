@@ -1,4 +1,5 @@
 import { isYoung, type Stamp } from "../files/fingerprint.js";
+import { printPlain } from "../key/print.js";
 
 /**
  * What an entry knows of out files: where they were written, and which of them the cache keeps a copy of. It stands in
@@ -55,7 +56,7 @@ export function merged(ours: OutRecord, theirs: OutRecord): OutRecord {
 
 export function textOf(record: OutRecord): string {
   const isEmpty = [record.written, record.kept].every((each) => Object.keys(each).length === 0);
-  return isEmpty ? "" : JSON.stringify(record);
+  return isEmpty ? "" : printPlain(record);
 }
 
 export function contentsOf(record: OutRecord): string[] {

@@ -1,3 +1,6 @@
+import { execute, keys, parse, sliceOf } from "../key/originals.js";
+import { printPlain } from "../key/print.js";
+
 /** The file name of an entry for people: `square_12_3_<20 hex digits>.entry`. At most 100 characters, safe on every file system. */
 export class ReadableName {
   readonly #path: string;
@@ -21,13 +24,33 @@ export class ReadableName {
   }
 
   #make(): string {
-    const end = `_${this.#digest.slice(0, HASH)}.entry`;
-    const segment = this.#path.slice(this.#path.lastIndexOf("/") + 1);
-    const words = [segment, ...argumentsOf(this.#key)].map((word) => word.replaceAll(/[^A-Za-z0-9.@-]+/g, "-"));
-    const name = words.join("_").slice(0, LONGEST - end.length) + end;
-    return DEVICE.test(name) ? `=${name}`.slice(0, LONGEST - end.length) + end : name;
+    const end = `_${sliceOf(this.#digest, 0, HASH)}.entry`;
+    let name = wordOf(lastSegment(this.#path));
+    const args = argumentsOf(this.#key);
+    for (let i = 0; i < args.length; i++) name += `_${wordOf(args[i]!)}`;
+    const whole = sliceOf(name, 0, LONGEST - end.length) + end;
+    return execute(DEVICE, whole) === null ? whole : sliceOf(`=${whole}`, 0, LONGEST - end.length) + end;
   }
 }
+
+function lastSegment(path: string): string {
+  let start = path.length;
+  while (start > 0 && path[start - 1] !== "/") start--;
+  return sliceOf(path, start);
+}
+
+/** A run of other characters becomes a dash. */
+function wordOf(text: string): string {
+  let word = "";
+  let isOther = false;
+  for (let i = 0; i < text.length && word.length < LONGEST; i++) {
+    if (execute(SAFE, text[i]!) !== null) word += text[i];
+    else if (!isOther) word += "-";
+    isOther = execute(SAFE, text[i]!) === null;
+  }
+  return word;
+}
+const SAFE = /[A-Za-z0-9.@-]/;
 
 /** Windows keeps these for devices, whatever follows the dot. */
 const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])\./i;
@@ -39,8 +62,15 @@ const READ = 6000;
 export const HASH = 20;
 
 function argumentsOf(key: string): string[] {
-  if (key.length > READ) return [key.slice(0, LONGEST)]; // maybe too deep for the stack
-  const named: unknown = JSON.parse(key);
-  const values = typeof named === "object" && named !== null ? Object.values(named) : [named];
-  return values.map((value) => (typeof value === "string" ? value : JSON.stringify(value)));
+  if (key.length > READ) return [sliceOf(key, 0, LONGEST)]; // maybe too deep for the stack
+  const named: unknown = parse(key);
+  if (typeof named !== "object" || named === null) return [textOf(named)];
+  const names = keys(named);
+  const texts: string[] = [];
+  for (let i = 0; i < names.length; i++) texts[i] = textOf((named as Record<string, unknown>)[names[i]!]);
+  return texts;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : printPlain(value);
 }

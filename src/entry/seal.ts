@@ -31,12 +31,15 @@ export class Seal {
 
   /** @param signature of `SIGNATURE_LENGTH` */
   verifies(parts: readonly Uint8Array[], signature: Uint8Array): boolean {
-    return this.#keys.some((key) => timingSafeEqual(signatureOf(parts, key), signature));
+    for (let i = 0; i < this.#keys.length; i++) {
+      if (timingSafeEqual(signatureOf(parts, this.#keys[i]!), signature)) return true;
+    }
+    return false;
   }
 }
 
 function signatureOf(parts: readonly Uint8Array[], key: KeyObject): Uint8Array {
   const hmac = createHmac("sha256", key).update(DOMAIN);
-  for (const part of parts) hmac.update(part);
+  for (let i = 0; i < parts.length; i++) hmac.update(parts[i]!);
   return hmac.digest();
 }

@@ -1,10 +1,30 @@
-import { deserialize, serialize } from "node:v8";
+import { define, hasOwn, isArray, keys, mapGet, mapHas } from "../key/originals.js";
 import { taggedPrimitive } from "../key/primitives.js";
-import { compressed, decompressed, type Payload, partsOf, textOf } from "./codecs.js";
+import { printPlain } from "../key/print.js";
+import {
+  base64Of,
+  bigint,
+  bytesOf,
+  integer,
+  list,
+  MOST_REG_EXP_WORK,
+  only,
+  pairs as pairsOf,
+  regExpWork,
+  type Tagged,
+  tagOf,
+  text,
+  time,
+  typeName,
+} from "./claims.js";
+import { readClone } from "./clone.js";
+import { clonePartsOf, compressed, decompressed, type Payload, partsOf, textOf } from "./codecs.js";
 import type { Compression } from "./compression.js";
 import type { DecodedEntry } from "./entry.js";
-import { DEEPEST_TREE, HIDDEN_IN_ERRORS } from "./storable.js";
-import { type Dialect, define, ERRORS, PRIMITIVES, type Tagged, type Tree, VIEWS } from "./tagged.js";
+import { hiddenKey } from "./from-tree.js";
+import { DEEPEST_TREE } from "./storable.js";
+import { type Dialect, PRIMITIVES, type Tree } from "./tagged.js";
+import { isErrorName, unitOf, viewNamed } from "./views.js";
 
 /**
  * Payloads from one format into another without the value in between: no type has to be registered, and none of its
@@ -19,8 +39,10 @@ export function portable(entry: DecodedEntry): Payload {
   const base = { compression: false, codecName, lengths: [] } as const;
   if (format === "own") return { ...base, format, parts: [plain] };
   if (format === "clone") {
-    const [structure, ...blobs] = partsOf(plain, lengths);
-    return { ...base, format: "tagged", parts: [jsonOf(transcodeTree(deserialize(structure!), "json", blobs))] };
+    const all = partsOf(plain, lengths);
+    const blobs: Uint8Array[] = [];
+    for (let i = 1; i < all.length; i++) blobs[i - 1] = all[i]!;
+    return { ...base, format: "tagged", parts: [jsonOf(transcodeTree(readClone(all[0]!), "json", blobs))] };
   }
   const root: unknown = JSON.parse(textOf(plain));
   if (format === "json" || !hasTags(root)) return { ...base, format: "json", parts: [plain] };
@@ -43,22 +65,23 @@ export function local(entry: DecodedEntry, compression: false | Compression, isO
   }
   if (isOpen) return compressed({ ...base, format, parts: [jsonOf(transcodeTree(root, "json"))] }, compression);
   const tree = transcodeTree(root, "native");
-  const parts = [serialize(tree.root), ...tree.blobs];
-  return compressed({ ...base, format: "clone", lengths: parts.map((part) => part.length), parts }, compression);
+  return compressed({ ...base, ...clonePartsOf(tree) }, compression);
 }
 
 function jsonOf({ root }: Tree): Uint8Array {
-  return Buffer.from(JSON.stringify(root));
+  return Buffer.from(printPlain(root));
 }
 
 /** No recursion: plain JSON may be of any depth. */
 function hasTags(root: unknown): boolean {
   const rest = [root];
   while (rest.length > 0) {
-    const each = rest.pop();
+    const each = rest[rest.length - 1];
+    rest.length--;
     if (typeof each !== "object" || each === null) continue;
-    if (!Array.isArray(each) && Object.hasOwn(each, "$type")) return true;
-    for (const key of Object.keys(each)) rest.push((each as Record<string, unknown>)[key]);
+    if (!isArray(each) && hasOwn(each, "$type")) return true;
+    const names = keys(each);
+    for (let i = 0; i < names.length; i++) rest[rest.length] = (each as Record<string, unknown>)[names[i]!];
   }
   return false;
 }
@@ -82,14 +105,15 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
   const shared: Shared[] = [];
   let depth = 0;
   let insideTypes = 0;
+  let work = 0;
 
   function node(of: unknown): unknown {
     if (typeof of !== "object" || of === null) return primitive(of);
     const tag = tagOf(of);
     if (tag === "shared") return sharedNode(of as Tagged, node);
     if (tag === "ref") return refNode(of as Tagged);
-    if (tag !== undefined && PRIMITIVES.has(tag)) return primitive(only(of, []) && PRIMITIVES.get(tag));
-    if (tag === "bigint") return primitive(BigInt(match(only(of, ["value"]).value, /^(0|-?[1-9][0-9]*)$/)));
+    if (tag !== undefined && mapHas(PRIMITIVES, tag)) return primitive(only(of) && mapGet(PRIMITIVES, tag));
+    if (tag === "bigint") return primitive(bigint(only(of, "value").value));
     if (++depth > DEEPEST_TREE + 1) throw new TypeError("It is nested too deeply");
     const copy = tag === undefined ? untagged(of) : tagged(of as Tagged);
     depth--;
@@ -101,9 +125,10 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
   }
 
   function untagged(of: object): unknown {
-    if (Array.isArray(of)) return Array.from(of, node);
+    if (isArray(of)) return mapped(of, node);
     const copy = {};
-    for (const key of Object.keys(of)) define(copy, key, node((of as Record<string, unknown>)[key]));
+    const names = keys(of);
+    for (let i = 0; i < names.length; i++) define(copy, names[i]!, node((of as Record<string, unknown>)[names[i]!]));
     return copy;
   }
 
@@ -111,15 +136,18 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
     const { $type } = of;
     switch ($type) {
       case "Map":
-        return { $type, entries: pairs(only(of, ["entries"]).entries, node) };
+        return { $type, entries: pairs(only(of, "entries").entries, node) };
       case "Set":
-        return { $type, values: list(only(of, ["values"]).values).map(node) };
+        return { $type, values: mapped(list(only(of, "values").values), node) };
       case "Date": {
-        const { value } = only(of, ["value"]);
-        return { $type, value: value === null ? null : integer(value, -LATEST, LATEST) };
+        const { value } = only(of, "value");
+        time(value); // throws
+        return { $type, value };
       }
       case "RegExp": {
-        const { source, flags, lastIndex } = only(of, ["source", "flags", "lastIndex"]);
+        const { source, flags, lastIndex } = only(of, "source", "flags", "lastIndex");
+        work += regExpWork(text(source), text(flags));
+        if (work > MOST_REG_EXP_WORK) throw new TypeError("It takes too long to make its regular expressions");
         new RegExp(text(source), text(flags)); // throws
         const index = node(lastIndex);
         if (typeof (to === "json" ? revived(index) : index) !== "number")
@@ -127,9 +155,9 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
         return { $type, source, flags, lastIndex: index };
       }
       case "URL":
-        return { $type, value: new URL(text(only(of, ["value"]).value)).href };
+        return { $type, value: new URL(text(only(of, "value").value)).href };
       case "Array": {
-        const length = integer(only(of, ["length", "entries"]).length, 0, 2 ** 32 - 1);
+        const length = integer(only(of, "length", "entries").length, 0, 2 ** 32 - 1);
         let least = 0;
         return {
           $type,
@@ -142,35 +170,37 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
       }
       case "object":
       case "null object":
-        return { $type, entries: pairs(only(of, ["entries"]).entries, text) };
+        return { $type, entries: pairs(only(of, "entries").entries, text) };
       case "ArrayBuffer":
-        return bytesNode(of)[0];
+        return bytesNode(of).tag;
     }
-    if ($type === "Buffer" || VIEWS.has($type)) return viewNode(of);
-    if (ERRORS.has($type)) {
-      const { hidden, entries } = only(of, ["hidden", "entries"]);
+    if ($type === "Buffer" || viewNamed($type)) return viewNode(of);
+    if (isErrorName($type)) {
+      const { hidden, entries } = only(of, "hidden", "entries");
       return { $type, hidden: pairs(hidden, hiddenKey), entries: pairs(entries, text) };
     }
-    if (!/^type ./s.test($type)) throw new TypeError(`Nothing is of the type ${JSON.stringify($type)}`);
+    if (typeName($type) === undefined) throw new TypeError(`Nothing is of the type ${JSON.stringify($type)}`);
     insideTypes++;
-    const value = node(only(of, ["value"]).value);
+    const value = node(only(of, "value").value);
     insideTypes--;
     return { $type, value };
   }
 
-  function bytesNode(of: Tagged): [Tagged, byteLength: number] {
+  function bytesNode(of: Tagged): { tag: Tagged; byteLength: number } {
     const { $type } = of;
-    const bytes = Object.hasOwn(of, "blob")
-      ? blobs[integer(only(of, ["blob"]).blob, 0, blobs.length - 1)]!
-      : bytesOf(text(only(of, ["base64"]).base64));
-    if (to === "native") return [{ $type, blob: made.push(bytes) - 1 }, bytes.length];
-    const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
-    return [{ $type, base64 }, bytes.length];
+    const bytes = hasOwn(of, "blob")
+      ? blobs[integer(only(of, "blob").blob, 0, blobs.length - 1)]!
+      : bytesOf(text(only(of, "base64").base64));
+    if (to === "native") {
+      made[made.length] = bytes;
+      return { tag: { $type, blob: made.length - 1 }, byteLength: bytes.length };
+    }
+    return { tag: { $type, base64: base64Of(bytes) }, byteLength: bytes.length };
   }
 
   function viewNode(of: Tagged): Tagged {
     const { $type } = of;
-    const fields = only(of, ["buffer", "byteOffset", "length"]);
+    const fields = only(of, "buffer", "byteOffset", "length");
     let room = 0;
     /** What stands for an ArrayBuffer. */
     const bufferNode = (buffer: unknown): Tagged => {
@@ -182,12 +212,12 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
         return ref;
       }
       if (tag !== "ArrayBuffer") throw new TypeError(`The buffer of a ${$type} is none`);
-      const [copy, byteLength] = bytesNode(buffer as Tagged);
+      const { tag: copy, byteLength } = bytesNode(buffer as Tagged);
       room = byteLength;
       return copy;
     };
     const buffer = bufferNode(fields.buffer);
-    const unit = (VIEWS.get($type) as { BYTES_PER_ELEMENT?: number } | undefined)?.BYTES_PER_ELEMENT ?? 1;
+    const unit = unitOf($type);
     const byteOffset = integer(fields.byteOffset, 0, room);
     const length = integer(fields.length, 0, (room - byteOffset) / unit);
     if (byteOffset % unit !== 0) throw new TypeError(`A ${$type} is not aligned`);
@@ -196,22 +226,22 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
 
   /** Numbered in the order in which they begin. */
   function sharedNode(of: Tagged, inner: (of: unknown) => unknown): Tagged {
-    const { id, value } = only(of, ["id", "value"]);
+    const { id, value } = only(of, "id", "value");
     if (id !== shared.length) throw new TypeError("A shared value has the number of another");
     const tag = tagOf(value);
     const isObject = typeof value === "object" && value !== null;
-    if (!isObject || tag === "shared" || tag === "ref" || tag === "bigint" || PRIMITIVES.has(tag!)) {
+    if (!isObject || tag === "shared" || tag === "ref" || tag === "bigint" || mapHas(PRIMITIVES, tag)) {
       throw new TypeError("What is shared is no object");
     }
     const noted: Shared = { byteLength: lengthOfBytes(value as Tagged), insideTypes, isComplete: false };
-    shared.push(noted);
+    shared[shared.length] = noted;
     const copy = inner(value);
     noted.isComplete = true;
     return { $type: "shared", id, value: copy };
   }
 
   function refNode(of: Tagged): Tagged {
-    const { id } = only(of, ["id"]);
+    const { id } = only(of, "id");
     const target = shared[integer(id, 0, shared.length - 1)]!;
     if (!target.isComplete && target.insideTypes < insideTypes) {
       throw new TypeError("A class has a part that refers back to what contains it");
@@ -221,68 +251,23 @@ export function transcodeTree(root: unknown, to: Dialect, blobs: readonly Uint8A
 
   function lengthOfBytes(of: Tagged): number | undefined {
     if (of.$type !== "ArrayBuffer") return undefined;
-    return Object.hasOwn(of, "blob") ? blobs[of.blob as number]?.length : bytesOf(text(of.base64)).length;
+    return hasOwn(of, "blob") ? blobs[of.blob as number]?.length : bytesOf(text(of.base64)).length;
   }
 
   function pairs(of: unknown, key: (of: unknown) => unknown): unknown[] {
-    const entries = list(of);
-    if (entries.length % 2 !== 0) throw new TypeError("A key has no value");
-    return entries.map((each, i) => (i % 2 === 0 ? key(each) : node(each)));
+    return mapped(pairsOf(of), (each, i) => (i % 2 === 0 ? key(each) : node(each)));
   }
 
   return { root: node(root), blobs: made };
 }
 
-/** Of Dates, in ms. */
-const LATEST = 8.64e15;
+function mapped<T>(list: readonly unknown[], change: (each: unknown, i: number) => T): T[] {
+  const copy: T[] = [];
+  for (let i = 0; i < list.length; i++) copy[i] = change(list[i], i);
+  return copy;
+}
 
 /** What a tag in JSON stands for, where it is a primitive. */
 function revived(of: unknown): unknown {
-  return typeof of === "object" && of !== null ? PRIMITIVES.get((of as Tagged).$type) : of;
-}
-
-function tagOf(of: unknown): string | undefined {
-  if (typeof of !== "object" || of === null || !Object.hasOwn(of, "$type")) return undefined;
-  return text((of as Tagged).$type);
-}
-
-/** @throws TypeError where it has other properties than these and `$type` */
-function only(of: object, names: readonly string[]): Tagged {
-  if (Object.keys(of).length !== names.length + 1 || !names.every((name) => Object.hasOwn(of, name))) {
-    throw new TypeError(`A ${tagOf(of)} has not exactly the properties of one`);
-  }
-  return of as Tagged;
-}
-
-function hiddenKey(of: unknown): unknown {
-  if (!HIDDEN_IN_ERRORS.includes(of as PropertyKey)) throw new TypeError("An error has a hidden property");
-  return of;
-}
-
-function list(of: unknown): unknown[] {
-  if (!Array.isArray(of)) throw new TypeError("There is no list where one belongs");
-  return of;
-}
-
-function text(of: unknown): string {
-  if (typeof of !== "string") throw new TypeError("There is no text where one belongs");
-  return of;
-}
-
-function match(of: unknown, pattern: RegExp): string {
-  if (!pattern.test(text(of))) throw new TypeError("There is no number where one belongs");
-  return of as string;
-}
-
-function integer(of: unknown, least: number, most: number): number {
-  if (!Number.isInteger(of) || (of as number) < least || (of as number) > most || Object.is(of, -0)) {
-    throw new TypeError("There is no fitting number where one belongs");
-  }
-  return of as number;
-}
-
-function bytesOf(base64: string): Uint8Array {
-  const bytes = Buffer.from(base64, "base64");
-  if (bytes.toString("base64") !== base64) throw new TypeError("There is no base64 where it belongs");
-  return bytes;
+  return typeof of === "object" && of !== null ? mapGet(PRIMITIVES, (of as Tagged).$type) : of;
 }

@@ -1,13 +1,13 @@
-import { sha256 } from "#sha256";
 import { OptionError, UnkeyableValueError } from "../errors.js";
-import { canonicalJson } from "./canonical-json.js";
+import { canonicalDigest, canonicalJson } from "./canonical-json.js";
+import { hasOwn, isArray, tagOf } from "./originals.js";
 
 /** What stands in the key for an argument: a function of it, or `null` to ignore it. */
 export type KeyFunction<V = any> = ((value: V) => unknown) | null;
 
 /** SHA-256 of the canonical JSON of a value, as 64 hex digits. For arguments too large to stand in the key. */
 export function stableHash(value: unknown): string {
-  return sha256(canonicalJson(value));
+  return canonicalDigest(value);
 }
 
 /**
@@ -19,10 +19,9 @@ export function str(value: unknown): string {
   let text: string;
   let inherited: string;
   try {
-    if (Array.isArray(value))
-      throw new UnkeyableValueError("str: the text of an array hides its structure; use stableHash.");
+    if (isArray(value)) throw new UnkeyableValueError("str: the text of an array hides its structure; use stableHash.");
     text = String(value);
-    inherited = Object.prototype.toString.call(value);
+    inherited = tagOf(value);
   } catch (error) {
     if (error instanceof UnkeyableValueError) throw error;
     throw new UnkeyableValueError("str: the object has no text; use stableHash.", { cause: error });
@@ -79,7 +78,7 @@ function textOf(value: unknown): string | undefined {
 /** What stands in the key for a bound value (`undefined`: omitted, without default), or `leftOut`. */
 export function applyKeyFunction(transform: KeyFunction, value: unknown): unknown {
   if (transform === null) return null;
-  if (decide in transform) return (transform as Dropping<unknown>)[decide](value);
+  if (hasOwn(transform, decide)) return (transform as Dropping<unknown>)[decide](value);
   if (value === undefined) return leftOut;
   const mapped = transform(value);
   return mapped === undefined ? leftOut : mapped;

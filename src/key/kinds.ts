@@ -3,6 +3,33 @@
  * Keys and stored values share this one opinion.
  */
 
+import { hasOwnBesidesElements, isCollection, isExotic, isNativeError } from "#own-properties";
+import {
+  bufferLength,
+  bufferPrototype,
+  execute,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  hasOwn,
+  hrefOf,
+  isArray,
+  isView,
+  keys as keysOf,
+  mapSize,
+  ownKeys,
+  placeOfBytes,
+  regExpSource,
+  setSize,
+  sourceOf,
+  tagOf,
+  timeOf,
+  typedArrayName,
+  URL,
+  unboxed,
+  weakGet,
+  weakSet,
+} from "./originals.js";
+
 export type Kind =
   | "plain"
   | "array"
@@ -67,69 +94,92 @@ const ARRAY: Builtin = { kind: "array", name: "Array" };
 
 const NATIVE = /^function (\w+)\(\)\s*\{\s*\[native code\]\s*\}$/;
 
-function getter(prototype: object, name: PropertyKey): (this: unknown) => unknown {
-  return Object.getOwnPropertyDescriptor(prototype, name)!.get!;
+/** The name of a function of the language or its host. */
+function nativeName(type: Function): string | undefined {
+  return execute(NATIVE, sourceOf(type))?.[1];
 }
-const mapSize = getter(Map.prototype, "size");
-const setSize = getter(Set.prototype, "size");
-const regExpSource = getter(RegExp.prototype, "source");
-const bufferLength = getter(ArrayBuffer.prototype, "byteLength");
-const viewLength = getter(DataView.prototype, "byteLength");
-const typedArrayName = getter(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag);
-
-/** `URL` and `Buffer` belong to the host, not to the language: one of each, where there is one. */
-declare const globalThis: { URL?: typeof URL; Buffer?: { prototype: object } };
-
-const { toString } = Object.prototype;
 
 /** Throws a TypeError where the value lacks the internal slot that its prototype promises. */
 function assertSlot(value: object, { kind, name }: Builtin): void {
-  if (kind === "plain") assertTag(value, "Object");
-  else if (kind === "Map") mapSize.call(value);
-  else if (kind === "Set") setSize.call(value);
-  else if (kind === "Date") Date.prototype.getTime.call(value);
-  else if (kind === "RegExp") regExpSource.call(value);
-  else if (kind === "URL") getter(globalThis.URL!.prototype, "href").call(value);
-  else if (kind === "Error") assertTag(value, "Error");
-  else if (kind === "boxed") assertTag(value, name);
-  else if (kind === "ArrayBuffer") bufferLength.call(value);
-  else if (kind === "DataView") viewLength.call(value);
-  else if (kind === "array") assertEqual(Array.isArray(value), true);
-  else if (kind === "typed array") assertEqual(typedArrayName.call(value), name);
-  else if (kind === "Buffer") assertEqual(typedArrayName.call(value), "Uint8Array");
+  if (kind === "plain") assertPlain(value);
+  else if (kind === "Map") mapSize(value);
+  else if (kind === "Set") setSize(value);
+  else if (kind === "Date") timeOf(value);
+  else if (kind === "RegExp") regExpSource(value);
+  else if (kind === "URL") hrefOf(value);
+  else if (kind === "ArrayBuffer") bufferLength(value);
+  else assertType(value, hasSlot(value, kind, name));
 }
 
-/** The class tag of `Object.prototype.toString` shows the slot, unless `Symbol.toStringTag` hides it (BigInt has one of its own). */
-function assertTag(value: object, name: string): void {
-  assertEqual(Object.prototype.toString.call(value), `[object ${name}]`);
+function hasSlot(value: object, kind: Kind, name: string): boolean {
+  if (kind === "Error") return isNativeError(value);
+  if (kind === "boxed") return isBoxed(value, name);
+  if (kind === "array") return isArray(value);
+  if (kind === "DataView") return isView(value) && typedArrayName(value) === undefined;
+  return typedArrayName(value) === (kind === "Buffer" ? "Uint8Array" : name);
 }
 
-function assertEqual(actual: unknown, expected: unknown): void {
-  if (actual !== expected) throw new TypeError(`it has the prototype of another type (${String(actual)})`);
+function isBoxed(value: object, name: string): boolean {
+  try {
+    unboxed(value, name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Throws a TypeError for what has the prototype of a plain object and is none: a Map, say, whose prototype was set to
+ * null. To ask for every type would take half as long as the key of a small object does: what has properties of its
+ * own as well is asked only whether it is a collection.
+ */
+function assertPlain(value: object): void {
+  const mayBeAny = tagOf(value) !== "[object Object]" || keysOf(value).length === 0;
+  if (mayBeAny ? isExotic(value) : isCollection(value)) assertType(value, false);
+}
+
+function assertType(value: object, isRight: boolean): void {
+  if (!isRight) throw new TypeError(`it has the prototype of another type (${tagOf(value)})`);
 }
 
 /** What each prototype met so far belongs to; `null`: a class, not a built-in. */
 const prototypes = new WeakMap<object, Builtin | null>();
 
 function classify(prototype: object): Builtin | null {
-  if (prototype === globalThis.URL?.prototype) return { kind: "URL", name: "URL" };
-  if (prototype === globalThis.Buffer?.prototype) return { kind: "Buffer", name: "Buffer" };
-  const type: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  if (prototype === URL?.prototype) return { kind: "URL", name: "URL" };
+  if (prototype === bufferPrototype) return { kind: "Buffer", name: "Buffer" };
+  const type = ownValue(prototype, "constructor");
   if (typeof type !== "function" || type.prototype !== prototype) return null;
-  const name = NATIVE.exec(Function.prototype.toString.call(type))?.[1];
+  const name = nativeName(type);
   const kind = name === undefined ? undefined : KINDS[name];
   return kind ? { kind, name: name! } : null;
 }
 
+/** The value of an own property, unless a getter gives it. */
+function ownValue(of: object, key: PropertyKey): unknown {
+  const descriptor = getOwnPropertyDescriptor(of, key);
+  return descriptor && hasOwn(descriptor, "value") ? descriptor.value : undefined;
+}
+
+/** Those of this realm, before somebody gives one another constructor. */
+const NAMES = keysOf(KINDS);
+for (let i = 0; i < NAMES.length; i++) {
+  const type = (globalThis as Record<string, unknown>)[NAMES[i]!];
+  if (typeof type === "function" && nativeName(type) === NAMES[i]) builtinOf(type.prototype);
+}
+
 /** The built-in type that has this prototype. */
 export function builtinOf(prototype: object): Builtin | null {
-  let found = prototypes.get(prototype);
+  let found = weakGet(prototypes, prototype);
   if (found === undefined) {
     found = classify(prototype);
-    prototypes.set(prototype, found);
+    weakSet(prototypes, prototype, found);
   }
   return found;
 }
+
+const objectPrototype = Object.prototype;
+const arrayPrototype = Array.prototype;
 
 /**
  * The exact built-in type of an object; `null` for an instance of a class, of a subclass of a built-in, or of a
@@ -137,13 +187,12 @@ export function builtinOf(prototype: object): Builtin | null {
  * @throws TypeError where it pretends to be a built-in.
  */
 export function kindOf(value: object): Builtin | null {
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) {
-    // First without the words of the refusal, which take most of the time.
-    if (toString.call(value) !== "[object Object]") assertSlot(value, PLAIN);
+  const prototype = getPrototypeOf(value);
+  if (prototype === objectPrototype || prototype === null) {
+    assertPlain(value);
     return PLAIN;
   }
-  if (prototype === Array.prototype && Array.isArray(value)) return ARRAY;
+  if (prototype === arrayPrototype && isArray(value)) return ARRAY;
   const found = builtinOf(prototype);
   if (found) assertSlot(value, found);
   return found;
@@ -151,7 +200,7 @@ export function kindOf(value: object): Builtin | null {
 
 /** Whether an instance of a class inherits from a built-in data type: `class Grid extends Float64Array`. */
 export function isSubclassOfBuiltin(value: object): boolean {
-  for (let p = Object.getPrototypeOf(value); p !== null; p = Object.getPrototypeOf(p)) {
+  for (let p = getPrototypeOf(value); p !== null; p = getPrototypeOf(p)) {
     const found = builtinOf(p);
     if (found && found.kind !== "plain") return true;
   }
@@ -160,24 +209,70 @@ export function isSubclassOfBuiltin(value: object): boolean {
 
 /** The name of the class of an instance, `""` where it has none. */
 export function classNameOf(value: object): string {
-  const type: unknown = Object.getPrototypeOf(value)?.constructor;
+  const type: unknown = getPrototypeOf(value)?.constructor;
   return typeof type === "function" && typeof type.name === "string" ? type.name : "";
+}
+
+/**
+ * A method that an instance of a class has, from itself or its class. What somebody has added to a prototype of the
+ * language (`Object.prototype.toJSON`) says nothing of a class.
+ */
+export function methodOf(value: object, key: PropertyKey): Function | undefined {
+  for (let p = value; p !== null; p = getPrototypeOf(p)) {
+    if (p !== value && builtinOf(p)?.kind === "plain") return undefined;
+    if (!hasOwn(p, key)) continue;
+    const method: unknown = (value as Record<PropertyKey, unknown>)[key];
+    if (typeof method !== "function") return undefined;
+    const type = ownValue(p, "constructor");
+    const isAdded = typeof type === "function" && nativeName(type) !== undefined && nativeName(method) === undefined;
+    return isAdded ? undefined : method;
+  }
+  return undefined;
 }
 
 /** The bytes of a typed array, Buffer or DataView, without a copy. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  const { buffer, byteOffset, byteLength } = placeOfBytes(view);
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/**
- * For an array: `"dense"`, `"holes"`, or the name of a property that is no index.
- * Own keys come with the indices first, so the count and the last one tell.
- */
-export function shapeOf(array: readonly unknown[]): { holes: boolean; extra: string | undefined; keys: string[] } {
-  const keys = Object.keys(array);
-  const last = keys.at(-1);
-  if (keys.length === array.length && (last === undefined || last === String(keys.length - 1))) {
-    return { holes: false, extra: undefined, keys };
+export interface Shape {
+  readonly length: number;
+  readonly holes: boolean;
+  /** The name of a property that is no index. */
+  readonly extra: string | undefined;
+  /** A list of one's own, unless the array is large and dense. */
+  readonly keys: string[] | undefined;
+}
+
+/** The elements from which on the keys of an array would take several times the memory of the array. */
+const MANY = 10_000;
+
+/** Own keys come with the indices first, so the count and the last one tell. */
+export function shapeOf(array: readonly unknown[]): Shape {
+  const { length } = array;
+  if (length >= MANY && isDense(array, length)) return { length, holes: false, extra: undefined, keys: undefined };
+  const keys = keysOf(array);
+  const count = keys.length;
+  if (count === length && (count === 0 || keys[count - 1] === `${count - 1}`)) {
+    return { length, holes: false, extra: undefined, keys };
   }
-  return { holes: true, extra: keys.find((key) => String(Number(key) >>> 0) !== key || key === "4294967295"), keys };
+  let extra: string | undefined;
+  for (let i = 0; i < count && extra === undefined; i++) if (!isIndex(keys[i]!)) extra = keys[i];
+  return { length, holes: true, extra, keys };
+}
+
+function isDense(array: readonly unknown[], length: number): boolean {
+  if (hasOwnBesidesElements(array)) return false;
+  for (let i = 0; i < length; i++) if (!hasOwn(array, i)) return false;
+  return true;
+}
+
+function isIndex(key: string): boolean {
+  return `${Number(key) >>> 0}` === key && key !== "4294967295";
+}
+
+/** Whether an array has properties that are not enumerable, or symbols, besides its length. */
+export function hasHidden(array: readonly unknown[], { keys }: Shape): boolean {
+  return keys !== undefined && ownKeys(array).length !== keys.length + 1;
 }

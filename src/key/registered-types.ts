@@ -1,5 +1,6 @@
 import { OptionError } from "../errors.js";
 import { builtinOf } from "./kinds.js";
+import { getPrototypeOf, isArray, mapDelete, mapEach, mapGet, mapSet, mapSize } from "./originals.js";
 
 /** How instances of a class become data and come back; see `defineType`. */
 export interface TypeDefinition<T, E> {
@@ -9,7 +10,11 @@ export interface TypeDefinition<T, E> {
   aliases?: readonly string[] | undefined;
   /** The instance as data that can be keyed and stored. */
   encode(value: T): E;
-  /** The instance again. Runs only on data that passed the entry's checksum. */
+  /**
+   * The instance again. Runs only on data that passed the entry's checksum. What it gives must be an instance of exactly
+   * this class, as what was encoded was: anything else (nothing, a promise, a subclass) counts as damage, and the
+   * function computes again.
+   */
   decode(data: E): T;
 }
 
@@ -38,28 +43,42 @@ export function defineType<T, E>(type: { readonly prototype: T }, definition: Ty
   if (typeof encode !== "function" || typeof decode !== "function") {
     throw new OptionError(`defineType ${name}: give \`encode\` and \`decode\`, both functions.`);
   }
-  if (!Array.isArray(aliases) || aliases.some((alias) => typeof alias !== "string" || alias === "")) {
+  if (!isArray(aliases) || !areNames(aliases)) {
     throw new OptionError(`defineType ${name}: \`aliases\` must be an array of earlier names.`);
   }
-  const names = [name, ...aliases];
-  for (const taken of names) {
-    if ((byName.get(taken)?.prototype ?? prototype) !== prototype) {
+  const names = listed(name, aliases);
+  for (let i = 0; i < names.length; i++) {
+    if ((mapGet(byName, names[i]!)?.prototype ?? prototype) !== prototype) {
       throw new OptionError(
-        `defineType: the name "${taken}" belongs to another class already; two classes under one name would read each other's entries. Choose another name.`,
+        `defineType: the name "${names[i]}" belongs to another class already; two classes under one name would read each other's entries. Choose another name.`,
       );
     }
   }
-  for (const [old, entry] of byName) if (entry.prototype === prototype) byName.delete(old);
-  byPrototype.set(prototype, definition);
-  for (const each of names) byName.set(each, { prototype, definition });
+  mapEach(byName, (entry, old) => {
+    if (entry.prototype === prototype) mapDelete(byName, old);
+  });
+  mapSet(byPrototype, prototype, definition);
+  const named = { prototype, definition };
+  for (let i = 0; i < names.length; i++) mapSet(byName, names[i]!, named);
+}
+
+function areNames(aliases: readonly unknown[]): boolean {
+  for (let i = 0; i < aliases.length; i++) if (typeof aliases[i] !== "string" || aliases[i] === "") return false;
+  return true;
+}
+
+function listed(name: string, aliases: readonly string[]): string[] {
+  const names = [name];
+  for (let i = 0; i < aliases.length; i++) names[i + 1] = aliases[i]!;
+  return names;
 }
 
 /** The definition for exactly the class of this object. */
 export function definitionOf(value: object): AnyDefinition | undefined {
-  return byPrototype.size === 0 ? undefined : byPrototype.get(Object.getPrototypeOf(value));
+  return mapSize(byPrototype) === 0 ? undefined : mapGet(byPrototype, getPrototypeOf(value));
 }
 
-/** The definition that a name or alias in an entry stands for. */
-export function definitionNamed(name: string): AnyDefinition | undefined {
-  return byName.get(name)?.definition;
+/** The definition that a name or alias in an entry stands for, and the prototype of its class. */
+export function definitionNamed(name: string) {
+  return mapGet(byName, name);
 }
