@@ -7,7 +7,7 @@ import { consult } from "./look-up.js";
 import { holding } from "./out-files/out-file-calls.js";
 import { miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
-import { scopeOf } from "./scopes.js";
+import { scopeIn } from "./scopes.js";
 import type { CallSettings } from "./settings.js";
 import { type Terms, writesIn } from "./terms.js";
 
@@ -42,9 +42,10 @@ export function answer(
 
 /** The narrowest mode: of the call, of a scope, else of the function. */
 export function termsOf(plan: Plan, settings: CallSettings): Terms {
-  const scope = settings.mode === undefined ? scopeOf(plan) : undefined;
+  const around = context.getStore();
+  const scope = settings.mode === undefined ? scopeIn(around, plan) : undefined;
   const mode = settings.mode ?? scope?.mode ?? plan.settings().mode;
-  return { mode, scope, within: context.getStore()?.flight };
+  return { mode, scope, within: around?.flight };
 }
 
 /** What bears on computing and storing: of the call, else of the function. */

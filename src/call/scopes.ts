@@ -1,5 +1,5 @@
 import { OptionError } from "../errors.js";
-import { context } from "./context.js";
+import { type Context, context } from "./context.js";
 import { isMode, MODES, type Mode, type Scope } from "./modes.js";
 import { type Subject, subjectOf } from "./subjects.js";
 
@@ -32,9 +32,9 @@ export function withMode<R>(mode: Mode, callback: () => R, ...only: readonly Fun
   return context.run({ scope, flight: outer?.flight }, callback);
 }
 
-/** The scope that holds for a function now. */
-export function scopeOf(subject: Subject): Scope | undefined {
-  let scope = context.getStore()?.scope;
+/** The scope that holds for a function in a context. */
+export function scopeIn(around: Context | undefined, subject: Subject): Scope | undefined {
+  let scope = around?.scope;
   while (scope?.only && !scope.only.has(subject)) scope = scope.outer;
   return scope;
 }

@@ -51,8 +51,6 @@ export interface Builtin {
   readonly name: string;
 }
 
-export type TypedArray = Uint8Array | Float64Array | BigInt64Array;
-
 const KINDS: Readonly<Record<string, Kind>> = {
   __proto__: null as never,
   Object: "plain",

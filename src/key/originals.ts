@@ -11,7 +11,8 @@ function method<T, A extends unknown[], R>(of: (this: T, ...args: A) => R): (sel
   return call.bind(of as never) as never;
 }
 
-export const { create, defineProperty, getOwnPropertyDescriptor, getOwnPropertySymbols, getPrototypeOf, keys } = Object;
+const { defineProperty } = Object;
+export const { create, getOwnPropertyDescriptor, getOwnPropertySymbols, getPrototypeOf, keys } = Object;
 export const { setPrototypeOf } = Object;
 export const { apply, ownKeys } = Reflect;
 export const { isArray } = Array;

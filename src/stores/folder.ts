@@ -42,11 +42,14 @@ export interface FolderSize {
  */
 export class Folder {
   readonly #engine: Engine;
+  /** Looked up once: each hit asks for it. */
+  readonly #pieces: Pieces | undefined;
   /** Such as `a/b/=1`. */
   readonly name: string;
 
   constructor(engine: Engine, name: string) {
     this.#engine = engine;
+    this.#pieces = engine.pieces;
     this.name = name;
   }
 
@@ -76,9 +79,8 @@ export class Folder {
 
   /** As `read`, for those who decode the value: the entry may come in pieces, which belong to the caller. */
   readPieces(entry: EntryName, mayWait: boolean): Awaitable<EntryBytes | undefined> {
-    const { pieces } = this.#engine;
-    if (!pieces) return this.read(entry, mayWait);
-    const read = pieces.read(this.name, entry, CUT, mayWait);
+    if (!this.#pieces) return this.read(entry, mayWait);
+    const read = this.#pieces.read(this.name, entry, CUT, mayWait);
     return read instanceof Promise ? read.then(asBuffers) : asBuffers(read);
   }
 

@@ -93,7 +93,11 @@ interface OptionTypes<Args = Plain, Value = any> extends Limits {
   secret?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /** Where entries live instead of a directory: made by `lmdbStore`, `redisStore` or `tieredStore`. */
   store?: Engine | undefined;
-  /** Of an entry as it would be stored: a larger result is returned uncached, with one warning. Default: no limit. */
+  /**
+   * The most bytes that an entry may have, before it is compressed. A larger result is returned uncached, with one warning, and
+   * a compressed entry is never unpacked to more. Default: no limit on results; compressed entries are unpacked to at most
+   * 64 MB or 100 times their size.
+   */
   maxValueBytes?: Size | undefined;
   /** Default: none are held. */
   memory?: MemoryOptions | undefined;

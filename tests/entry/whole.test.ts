@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { createCache, defineType, stableHash, UnkeyableValueError } from "../../src/index.js";
+import { type Codec, createCache, defineType, stableHash, UnkeyableValueError } from "../../src/index.js";
 
 /** What keys and entries promise, seen from a cached function. */
 
@@ -56,7 +56,7 @@ test.serial(
         calls++;
         return new Money(n);
       });
-      const codec = { name: "own", encode: String, decode };
+      const codec: Codec = { name: "own", encode: String, decode: decode as never };
       const text = permacache(`whole/codec-${name}`, { codec })((n: number) => {
         calls++;
         return n;

@@ -165,17 +165,17 @@ for (const maxValueBytes of [2_000, "2kB"]) {
   });
 }
 
-test("maxValueBytes counts the entry as it is stored, and onError tells of it", async (t) => {
+test("maxValueBytes counts the entry before it is compressed, and onError tells of it", async (t) => {
   const errors: unknown[] = [];
   const options: CacheOptions = { maxValueBytes: 1_000, onError: (error) => errors.push(error) };
   const { cache } = prepare(t, options);
   const plain = cache.permacache("engines/plain")(async (n: number) => "x".repeat(n));
   const small = cache.permacache("engines/small", { compress: "gzip" })(async (n: number) => "x".repeat(n));
-  await plain(10_000);
-  await small(10_000);
-  t.is(errors.length, 1);
-  t.true(errors[0] instanceof StoreError);
-  t.deepEqual([await plain.has(10_000), await small.has(10_000)], [false, true]);
+  for (const f of [plain, small]) for (const n of [500, 10_000]) await f(n);
+  t.is(errors.length, 2, "who reads decompresses no more than that");
+  t.true(errors.every((error) => error instanceof StoreError));
+  t.deepEqual([await plain.has(10_000), await small.has(10_000)], [false, false]);
+  t.deepEqual([await plain.has(500), await small.has(500)], [true, true]);
 });
 
 for (const maxValueBytes of [0, -1, "much", true]) {

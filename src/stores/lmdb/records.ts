@@ -5,8 +5,8 @@
  *     digest   20 bytes
  *     stamp    14 bytes   ms since 1970 (6), number of the transaction (6), place in it (2): no two are the same
  */
-export const FOLDER = 6;
-export const STAMP = 14;
+const FOLDER = 6;
+const STAMP = 14;
 const LARGEST = 2 ** (8 * FOLDER) - 1;
 
 export function folderKey(folder: number): Buffer {

@@ -35,6 +35,8 @@ export class MemoryEngine implements Engine {
   readonly #engine: Engine;
   readonly #over: (engine: Engine) => Engine;
   readonly #folders = new Map<string, HeldFolder>();
+  /** The one that was asked for last. */
+  #last: HeldFolder | undefined;
   /** What was seen before is not trusted any more. */
   #since = 0;
 
@@ -196,16 +198,19 @@ export class MemoryEngine implements Engine {
   }
 
   #folder(name: string): HeldFolder {
+    if (name === this.#last?.name) return this.#last;
     let folder = this.#folders.get(name);
     if (!folder) {
-      folder = { prefix: this.#held.newPrefix(), changes: 0 };
+      folder = { name, prefix: this.#held.newPrefix(), changes: 0 };
       this.#folders.set(name, folder);
     }
+    this.#last = folder;
     return folder;
   }
 }
 
 interface HeldFolder {
+  readonly name: string;
   /** Of the names of its entries in the memory. */
   readonly prefix: string;
   /** Counts what this process changes in the folder: what was read before that is not held after it. */
