@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test, { type Implementation } from "ava";
 import { redisBinary } from "../scripts/redis.js";
 
@@ -10,6 +12,9 @@ const NEEDS = {
   root: [() => process.getuid?.() === 0, "run the tests as root"],
   "the build": [() => existsSync("dist/index.js"), "npm run build"],
   "loop devices": [() => existsSync("/dev/loop-control"), "run the tests where file systems can be mounted"],
+  mounts: [canMount, "run the tests as root, where file systems can be mounted"],
+  "/dev/full": [() => existsSync("/dev/full"), undefined],
+  prlimit: [() => runs("prlimit", "--version"), "apt-get install util-linux"],
   strace: [() => runs("strace", "-V"), "apt-get install strace"],
   faketime: [() => runs("faketime", "--version"), "apt-get install faketime"],
   script: [() => runs("script", "--version"), "apt-get install bsdutils"],
@@ -36,6 +41,15 @@ export function needs(...all: Need[]) {
       else declare.skip(`${title} (skipped: needs ${missing})`, implementation);
     };
   return Object.assign(declared(test), { serial: declared(test.serial) });
+}
+
+function canMount(): boolean {
+  const dir = mkdtempSync(join(tmpdir(), "permacache-mount-"));
+  try {
+    return runs("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir) && runs("umount", dir);
+  } finally {
+    rmdirSync(dir);
+  }
 }
 
 function runs(command: string, ...args: string[]): boolean {

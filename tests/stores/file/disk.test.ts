@@ -2,7 +2,10 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { needs } from "../../needs.js";
 import { newDirectory } from "../../place.js";
+
+const withMounts = needs("root", "mounts");
 
 const PROGRAM = join(import.meta.dirname, "disk.program.mjs");
 
@@ -14,13 +17,6 @@ const SMALL = 100;
 const LARGE = 100_000;
 
 const isRoot = process.getuid?.() === 0;
-
-function isSkipped(t: ExecutionContext, isImpossible: boolean, what: string): boolean {
-  if (!isImpossible) return false;
-  t.log(`skipped: ${what}`);
-  t.pass();
-  return true;
-}
 
 /** Directories that the programs may write to: one for the cache, and one for out files. */
 function newPlaces(t: ExecutionContext) {
@@ -35,11 +31,11 @@ function owned(directory: string): string {
   return directory;
 }
 
-/** A file system of the test's own, `undefined` where none can be mounted. */
-function mounted(t: ExecutionContext, options: string): ReturnType<typeof newPlaces> | undefined {
+/** A file system of the test's own. */
+function mounted(t: ExecutionContext, options: string): ReturnType<typeof newPlaces> {
   const places = newPlaces(t);
   const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", `${options},mode=0777`, "tmpfs", places.disk]);
-  if (isSkipped(t, status !== 0 || !isRoot, "a file system cannot be mounted here")) return undefined;
+  if (status !== 0) throw new Error("The file system was not mounted.");
   t.teardown(() => void spawnSync("umount", [places.disk]));
   return places;
 }
@@ -102,9 +98,8 @@ function prepared({ disk, out }: ReturnType<typeof newPlaces>, length: number): 
   return { ...given, calls: [] };
 }
 
-test("a disk of 1 MB that is full: results are returned, hits are served, one warning", (t) => {
+withMounts("a disk of 1 MB that is full: results are returned, hits are served, one warning", (t) => {
   const places = mounted(t, "size=1m");
-  if (!places) return;
   const given = prepared(places, 10_000);
   try {
     writeFileSync(join(places.disk, "filler"), Buffer.alloc(2 * 1024 * 1024));
@@ -112,9 +107,8 @@ test("a disk of 1 MB that is full: results are returned, hits are served, one wa
   assertWorks(t, given, /cannot be written in .*ENOSPC/);
 });
 
-test("a disk that is out of inodes: the same", (t) => {
+withMounts("a disk that is out of inodes: the same", (t) => {
   const places = mounted(t, "size=8m");
-  if (!places) return;
   const given = prepared(places, SMALL);
   const { stdout } = spawnSync("df", ["--output=iused", places.disk], { encoding: "utf8" });
   const remount = `remount,nr_inodes=${stdout.split("\n")[1]!.trim()}`;
@@ -122,9 +116,8 @@ test("a disk that is out of inodes: the same", (t) => {
   assertWorks(t, given, /cannot be written in .*ENOSPC/);
 });
 
-test("a disk of 5 inodes, which no entry fits on: results are returned, one warning", (t) => {
+withMounts("a disk of 5 inodes, which no entry fits on: results are returned, one warning", (t) => {
   const places = mounted(t, "size=8m,nr_inodes=5");
-  if (!places) return;
   const given = { dir: join(places.disk, "cache"), out: places.out, calls: [1, 2, 2], length: SMALL };
   for (const _ of [1, 2]) {
     const { isRight, warnings } = run(given);
@@ -135,9 +128,8 @@ test("a disk of 5 inodes, which no entry fits on: results are returned, one warn
   }
 });
 
-test("a disk that may only be read: results are returned, hits are served, one warning", (t) => {
+withMounts("a disk that may only be read: results are returned, hits are served, one warning", (t) => {
   const places = mounted(t, "size=8m");
-  if (!places) return;
   const given = prepared(places, SMALL);
   t.is(spawnSync("mount", ["-o", "remount,ro", places.disk]).status, 0);
   assertWorks(t, given, /cannot be written in .*EROFS/);
@@ -165,8 +157,7 @@ test("a directory that cannot be made, of mode 0555 or a device: results are ret
   }
 });
 
-test("warnings that cannot be printed, stderr being full: results are returned", (t) => {
-  if (isSkipped(t, !existsSync("/dev/full"), "there is no /dev/full")) return;
+needs("/dev/full")("warnings that cannot be printed, stderr being full: results are returned", (t) => {
   const { disk, out } = newPlaces(t);
   chmodSync(disk, 0o555);
   const given = { dir: join(disk, "cache"), out, calls: [1, 1], length: SMALL };
@@ -178,20 +169,22 @@ test("files of at most 4 KB (ulimit -f): the same", (t) => {
   assertWorks(t, { ...given, limit: "ulimit -f 4" }, /cannot be written in .*EFBIG/);
 });
 
-test("30 file descriptors: a hundred calls at once are answered, with at most one warning, and nothing is left behind", (t) => {
-  if (isSkipped(t, spawnSync("prlimit").error !== undefined, "there is no prlimit")) return;
-  const { disk, out } = newPlaces(t);
-  const calls = Array.from({ length: 100 }, (_, x) => x);
-  for (const length of [SMALL, LARGE]) {
-    const given = { dir: join(disk, `${length}`), out, calls, length, descriptors: 30 };
-    for (const isWarm of [false, true]) {
-      const { isRight, hits, warnings } = run(given);
-      t.true(isRight);
-      // The first thing that the process does is to want all files at once: they are waited for.
-      if (isWarm) t.deepEqual(hits, [100, 100, 100, 100]);
-      t.true(troubles(warnings).length <= 1, warnings.join("\n"));
-      t.log(`${length} characters: hits ${hits}`);
-      assertNothingTemporary(t, given.dir, out);
+needs("prlimit")(
+  "30 file descriptors: a hundred calls at once are answered, with at most one warning, and nothing is left behind",
+  (t) => {
+    const { disk, out } = newPlaces(t);
+    const calls = Array.from({ length: 100 }, (_, x) => x);
+    for (const length of [SMALL, LARGE]) {
+      const given = { dir: join(disk, `${length}`), out, calls, length, descriptors: 30 };
+      for (const isWarm of [false, true]) {
+        const { isRight, hits, warnings } = run(given);
+        t.true(isRight);
+        // The first thing that the process does is to want all files at once: they are waited for.
+        if (isWarm) t.deepEqual(hits, [100, 100, 100, 100]);
+        t.true(troubles(warnings).length <= 1, warnings.join("\n"));
+        t.log(`${length} characters: hits ${hits}`);
+        assertNothingTemporary(t, given.dir, out);
+      }
     }
-  }
-});
+  },
+);
