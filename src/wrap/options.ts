@@ -40,7 +40,8 @@ import {
  * stand, its rule, its default, and how it becomes a setting. All else follows from the two: the types that users see, the
  * checks and the lists in their messages, the settings of functions and calls (settings.ts).
  *
- * To add an option, add it to both, and use the setting. The compiler tells where one of them is missing.
+ * To add an option, add it to both, and its setting to `Settings` in call/settings.ts. The compiler tells if one of the two is
+ * missing here.
  */
 
 /**
