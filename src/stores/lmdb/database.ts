@@ -4,6 +4,8 @@ import { makeFolders } from "../../files/make-folders.js";
 import { assertOwn } from "../../files/ownership.js";
 import { PRIVATE } from "../../files/permissions.js";
 import { sweep, temporaryName } from "../../files/temporary.js";
+import type { Guard } from "./guard.js";
+import { guardOf } from "./guard-of.js";
 import { loadLmdb } from "./load-lmdb.js";
 import { closeOpened, DATA, exclusively, type Opened, openIn } from "./opened.js";
 import { prepareFile } from "./prepare-file.js";
@@ -97,12 +99,25 @@ export class Database {
 
   #open(): Opened {
     loadLmdb(); // before anything is set aside
-    const folder = join(this.#resolve(), FOLDER);
+    const directory = this.#resolve();
+    const guard = guardOf(directory);
+    try {
+      const release = guard.take("alone");
+      const opened = this.#openIn(join(directory, FOLDER), guard);
+      release();
+      return opened;
+    } catch (error) {
+      guard.close();
+      throw error;
+    }
+  }
+
+  #openIn(folder: string, guard: Guard): Opened {
     const marker = new UnsyncedMarker(folder);
     const state = marker.state();
     if (state === "lost") this.#setAside(folder);
     prepareFile(join(folder, DATA));
-    const opened = openIn(folder, this.#mapSize);
+    const opened = openIn(folder, this.#mapSize, guard);
     this.#opened = opened;
     this.#marker = marker;
     this.#syncing = new Syncing(opened, marker);

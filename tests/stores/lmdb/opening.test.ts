@@ -1,0 +1,73 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { newDirectory } from "../../files/directory.js";
+import { writeBesideOpeners } from "./beside-an-opener.js";
+import { digestOf, folderAt, program, put, storeAt, textOf } from "./lmdb-place.js";
+
+test("a process that only opens and closes the store takes no entry from those who write, and kills nobody", async (t) => {
+  const { writers, openers } = await writeBesideOpeners(newDirectory(), 2, 1, 4_000);
+  for (const each of [...writers, ...openers]) {
+    t.like(each, { code: 0, signal: null, lost: 0 });
+    t.notRegex(each.stderr, /Error|renew/);
+    t.true(each.done > 0);
+  }
+});
+
+const WITHOUT_KERNEL_LOCKS = `
+  import Module from "node:module";
+  const load = Module._load;
+  Module._load = function (name, ...rest) {
+    if (name === "fs-native-extensions") throw new Error("not built for this machine");
+    return load.call(this, name, ...rest);
+  };
+`;
+
+test("without kernel locks a second process is refused, until the first one has closed the store or is dead", async (t) => {
+  const path = newDirectory();
+  const open = `${WITHOUT_KERNEL_LOCKS} console.log(put("${digestOf(1)}", "x"));`;
+  const first = spawn(process.execPath, program(path, `${open} process.stdin.on("data", () => store.close());`));
+  await new Promise((resolve) => first.stdout.once("data", resolve));
+  const second = () => spawnSync(process.execPath, program(path, open), { encoding: "utf8" });
+  const refused = second();
+  t.regex(refused.stderr, new RegExp(`StoreError: .* is in use by process ${first.pid}. Without the kernel's locks`));
+  const ended = new Promise((resolve) => first.once("exit", resolve));
+  first.stdin.end("close");
+  while (readdirSync(path).some((name) => name.endsWith("0.lock"))) await new Promise(setImmediate);
+  t.is(second().stdout, "true\n");
+  await ended;
+  const killed = spawnSync(process.execPath, program(path, `${open} process.kill(process.pid, "SIGKILL");`));
+  t.is(killed.signal, "SIGKILL");
+  t.is(second().stdout, "true\n");
+});
+
+test("whoever opens the store while another process holds it up is told after a while, and does not hang", async (t) => {
+  const path = newDirectory();
+  const folder = folderAt(path);
+  put(folder, digestOf(1), "x");
+  await storeAt(path).close();
+  const holder = spawn(process.execPath, [
+    "-e",
+    `const fs = require("node:fs"); const fd = fs.openSync(process.argv[1], "r+");
+     require("fs-native-extensions").tryLock(fd, 0, 0); console.log("held"); setInterval(() => {}, 1e6);`,
+    `${path}/=1.lock`,
+  ]);
+  await new Promise((resolve) => holder.stdout.once("data", resolve));
+  t.throws(() => textOf(folder, digestOf(1)), { code: "ERR_PERMACACHE_STORE", message: /is held by another process/ });
+  holder.kill("SIGKILL");
+  await new Promise((resolve) => holder.once("exit", resolve));
+  t.is(textOf(folder, digestOf(1)), "x");
+});
+
+test("the files that are locked may be removed at any time", (t) => {
+  const path = newDirectory();
+  const folder = folderAt(path);
+  put(folder, digestOf(1), "x");
+  for (const name of ["=1.lock", "=1.gate"]) {
+    rmSync(join(path, name));
+    t.true(put(folder, digestOf(2), name));
+    t.is(textOf(folder, digestOf(2)), name);
+  }
+  t.true(existsSync(join(path, "=1.lock")));
+});
