@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { warn } from "../../events.js";
 import { makeFolders } from "../../files/make-folders.js";
 import { assertOwn } from "../../files/ownership.js";
 import { PRIVATE } from "../../files/permissions.js";
@@ -93,7 +94,7 @@ export class Database {
     const opened = this.#look(Date.now());
     if (opened) return opened;
     loadLmdb(); // before anything is made
-    mkdirSync(join(this.makeDirectory(), FOLDER), { mode: PRIVATE.folder, recursive: true });
+    this.makeDirectory();
     return this.#open();
   }
 
@@ -113,6 +114,7 @@ export class Database {
   }
 
   #openIn(folder: string, guard: Guard): Opened {
+    mkdirSync(folder, { mode: PRIVATE.folder, recursive: true }); // whoever held the guard before may have set it aside
     const marker = new UnsyncedMarker(folder);
     const state = marker.state();
     if (state === "lost") this.#setAside(folder);
@@ -126,11 +128,15 @@ export class Database {
     return opened;
   }
 
+  /** Keeps it: whoever misses what was in it may look, or remove it. */
   #setAside(folder: string): void {
-    const aside = this.temporary();
+    const aside = `${folder}.unsynced-${new Date().toISOString().replaceAll(/[:.]/g, "-")}-${process.pid}`;
     renameSync(folder, aside);
-    rmSync(aside, { recursive: true, force: true });
     mkdirSync(folder, { mode: PRIVATE.folder, recursive: true });
+    warn(
+      `The machine was restarted before all that was written to ${folder} was on the disk. That database may be damaged, so it was set aside as ${aside}, which you may remove, and another one is begun.`,
+      "ERR_PERMACACHE_STORE",
+    );
   }
 
   // ---- transactions ----

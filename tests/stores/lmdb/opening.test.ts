@@ -1,8 +1,18 @@
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { newDirectory } from "../../files/directory.js";
+import { warningsOf } from "../../place.js";
 import { writeBesideOpeners } from "./beside-an-opener.js";
 import { digestOf, folderAt, program, put, storeAt, textOf } from "./lmdb-place.js";
 
@@ -71,3 +81,56 @@ test("the files that are locked may be removed at any time", (t) => {
   }
   t.true(existsSync(join(path, "=1.lock")));
 });
+
+for (const [what, marker] of [
+  ["empty", ""],
+  ["a part of what it should be", readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 9)],
+  ["a folder", undefined],
+] as const) {
+  test(`a marker of what is not synced that is ${what} tells of no restart: all is served`, async (t) => {
+    const path = newDirectory();
+    put(folderAt(path), digestOf(1), "x");
+    await storeAt(path).close();
+    if (marker === undefined) mkdirSync(join(path, "=1/unsynced"));
+    else writeFileSync(join(path, "=1/unsynced"), marker);
+    t.is(textOf(folderAt(path), digestOf(1)), "x");
+    t.true(put(folderAt(path), digestOf(2), "y"));
+    t.false(readdirSync(path).some((name) => name.includes(".unsynced-")));
+  });
+}
+
+test("the marker of what is not synced is never seen before all of it is written", (t) => {
+  const path = newDirectory();
+  const code = `
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const write = fs.writeSync;
+    const marker = ${JSON.stringify(join(path, "=1/unsynced"))};
+    fs.writeSync = (...all) => { console.log(fs.existsSync(marker)); return write(...all); };
+    syncBuiltinESMExports();
+    put("${digestOf(1)}", "x");
+    console.log(fs.readFileSync(marker, "utf8") === fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
+  `;
+  const { stdout } = spawnSync(process.execPath, program(path, code), { encoding: "utf8" });
+  t.deepEqual(stdout.trim().split("\n"), ["false", "true"]);
+});
+
+test.serial(
+  "a database that was not synced before a restart is set aside, and kept; one warning says where",
+  async (t) => {
+    const path = newDirectory();
+    put(folderAt(path), digestOf(1), "x");
+    await storeAt(path).close();
+    writeFileSync(join(path, "=1/unsynced"), "00000000-0000-4000-8000-000000000000");
+    const warnings = await warningsOf(() => t.is(textOf(folderAt(path), digestOf(1)), undefined));
+    const [aside] = readdirSync(path).filter((name) => name.startsWith("=1.unsynced-"));
+    t.deepEqual(
+      warnings.map((each) => each.includes(join(realpathSync(path), aside!))),
+      [true],
+    );
+    await storeAt(path).close();
+    execFileSync("rm", ["-r", join(path, "=1"), join(path, aside!, "unsynced")]);
+    renameSync(join(path, aside!), join(path, "=1"));
+    t.is(textOf(folderAt(path), digestOf(1)), "x");
+  },
+);
