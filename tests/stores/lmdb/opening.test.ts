@@ -122,7 +122,8 @@ test.serial(
     put(folderAt(path), digestOf(1), "x");
     await storeAt(path).close();
     writeFileSync(join(path, "=1/unsynced"), "00000000-0000-4000-8000-000000000000");
-    const warnings = await warningsOf(() => t.is(textOf(folderAt(path), digestOf(1)), undefined));
+    const seen = await warningsOf(() => t.is(textOf(folderAt(path), digestOf(1)), undefined));
+    const warnings = seen.filter((each) => !each.includes("experimental")); // which is told by the first test that opens one
     const [aside] = readdirSync(path).filter((name) => name.startsWith("=1.unsynced-"));
     t.deepEqual(
       warnings.map((each) => each.includes(join(realpathSync(path), aside!))),
@@ -134,3 +135,21 @@ test.serial(
     t.is(textOf(folderAt(path), digestOf(1)), "x");
   },
 );
+
+test("that the engine is experimental is told once in a process, when it is first used, and can be silenced", (t) => {
+  const path = newDirectory();
+  const code = `
+    console.error("wrapped");
+    put("${digestOf(1)}", "x");
+    await store.close();
+    read("${digestOf(1)}");
+    await new Promise(setImmediate);
+  `;
+  const stderrOf = (...flags: string[]) =>
+    spawnSync(process.execPath, [...flags, ...program(path, code)], { encoding: "utf8" }).stderr;
+  t.deepEqual(stderrOf().match(/wrapped|\[ERR_PERMACACHE_EXPERIMENTAL\]/g), [
+    "wrapped",
+    "[ERR_PERMACACHE_EXPERIMENTAL]",
+  ]);
+  t.is(stderrOf("--disable-warning=ERR_PERMACACHE_EXPERIMENTAL"), "wrapped\n");
+});
