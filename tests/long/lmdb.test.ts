@@ -6,6 +6,7 @@ import { createCache } from "../../src/index.js";
 import { lmdbStore } from "../../src/stores/lmdb/lmdb-store.js";
 import { newDirectory } from "../files/directory.js";
 import { newRandom } from "../seed.js";
+import { writeBesideOpeners } from "../stores/lmdb/beside-an-opener.js";
 import { dataOf, folderAt, listOf, program, put, textOf } from "../stores/lmdb/lmdb-place.js";
 
 const ROUNDS = 12;
@@ -70,4 +71,10 @@ test("30,000 entries: exactly so many are counted, limited and cleared, and the 
   t.true(statSync(dataOf(path)).size < size * 1.2, "the room of what was removed is used again");
   await cache.close();
   t.is(folderAt(path).clear(false), 0);
+});
+
+test("for 30 s processes that only open and close the store take nothing from those who write, and kill nobody", async (t) => {
+  const { writers, openers } = await writeBesideOpeners(newDirectory(), 2, 2, 30_000);
+  for (const each of [...writers, ...openers]) t.like(each, { code: 0, signal: null, lost: 0 });
+  t.log(`${writers.map(({ done }) => done)} entries written, ${openers.map(({ done }) => done)} times opened`);
 });

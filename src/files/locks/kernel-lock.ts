@@ -25,7 +25,7 @@ import { heldUntil, inFolder, namesIn, openLockFile, sweepLocks } from "./lock-f
  */
 interface Addon {
   /** Offset and length 0 mean the whole file; macOS takes nothing else. */
-  tryLock(fd: number, offset: number, length: number): boolean;
+  tryLock(fd: number, offset: number, length: number, how?: { readonly shared?: boolean }): boolean;
   unlock(fd: number, offset: number, length: number): void;
 }
 

@@ -1,9 +1,12 @@
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { warn } from "../../events.js";
 import { makeFolders } from "../../files/make-folders.js";
 import { assertOwn } from "../../files/ownership.js";
 import { PRIVATE } from "../../files/permissions.js";
 import { sweep, temporaryName } from "../../files/temporary.js";
+import type { Guard } from "./guard.js";
+import { guardOf } from "./guard-of.js";
 import { loadLmdb } from "./load-lmdb.js";
 import { closeOpened, DATA, exclusively, type Opened, openIn } from "./opened.js";
 import { prepareFile } from "./prepare-file.js";
@@ -91,18 +94,32 @@ export class Database {
     const opened = this.#look(Date.now());
     if (opened) return opened;
     loadLmdb(); // before anything is made
-    mkdirSync(join(this.makeDirectory(), FOLDER), { mode: PRIVATE.folder, recursive: true });
+    this.makeDirectory();
     return this.#open();
   }
 
   #open(): Opened {
     loadLmdb(); // before anything is set aside
-    const folder = join(this.#resolve(), FOLDER);
+    const directory = this.#resolve();
+    const guard = guardOf(directory);
+    try {
+      const release = guard.take("alone");
+      const opened = this.#openIn(join(directory, FOLDER), guard);
+      release();
+      return opened;
+    } catch (error) {
+      guard.close();
+      throw error;
+    }
+  }
+
+  #openIn(folder: string, guard: Guard): Opened {
+    mkdirSync(folder, { mode: PRIVATE.folder, recursive: true }); // whoever held the guard before may have set it aside
     const marker = new UnsyncedMarker(folder);
     const state = marker.state();
     if (state === "lost") this.#setAside(folder);
     prepareFile(join(folder, DATA));
-    const opened = openIn(folder, this.#mapSize);
+    const opened = openIn(folder, this.#mapSize, guard);
     this.#opened = opened;
     this.#marker = marker;
     this.#syncing = new Syncing(opened, marker);
@@ -111,11 +128,15 @@ export class Database {
     return opened;
   }
 
+  /** Keeps it: whoever misses what was in it may look, or remove it. */
   #setAside(folder: string): void {
-    const aside = this.temporary();
+    const aside = `${folder}.unsynced-${new Date().toISOString().replaceAll(/[:.]/g, "-")}-${process.pid}`;
     renameSync(folder, aside);
-    rmSync(aside, { recursive: true, force: true });
     mkdirSync(folder, { mode: PRIVATE.folder, recursive: true });
+    warn(
+      `The machine was restarted before all that was written to ${folder} was on the disk. That database may be damaged, so it was set aside as ${aside}, which you may remove, and another one is begun.`,
+      "ERR_PERMACACHE_STORE",
+    );
   }
 
   // ---- transactions ----

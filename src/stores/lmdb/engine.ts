@@ -22,6 +22,7 @@ import { locksIn } from "./locks.js";
  * The engine over one database:
  *
  *     <path>/=1/data.mdb, lock.mdb     the database, see database.ts and records.ts
+ *     <path>/=1.lock, =1.gate          held while it is opened or written, see open-lock.ts
  *     <path>/=kept/<number>/...        contents of out files, see kept-contents.ts, of the folder of this number
  *     <path>/a/b/=1/=_locks            of keys, see key-lock.ts
  *     <path>/=_locks                   of out paths

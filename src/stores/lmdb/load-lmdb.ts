@@ -1,15 +1,22 @@
 import { createRequire } from "node:module";
 import type * as Lmdb from "lmdb";
 import { OptionError } from "../../errors.js";
+import { warn } from "../../events.js";
 
 /** The package `lmdb`, an optional peer: it is loaded when a database is first opened. */
 type Module = typeof Lmdb & { readonly nativeAddon: { resetTxn(address: number): void } };
 let lmdb: Module | undefined;
 
+/** Once in a process, until the soak with LMDB is clean. */
+const EXPERIMENTAL =
+  "lmdbStore() is experimental: lmdb has faults that cost entries or crash a process, around which the store works. Nothing in it should be the only copy. To silence this: node --disable-warning=ERR_PERMACACHE_EXPERIMENTAL";
+
 /** @throws OptionError where the package is missing */
 export function loadLmdb(): Module {
   try {
-    lmdb ??= createRequire(import.meta.url)("lmdb") as Module;
+    if (lmdb) return lmdb;
+    lmdb = createRequire(import.meta.url)("lmdb") as Module;
+    warn(EXPERIMENTAL, "ERR_PERMACACHE_EXPERIMENTAL");
     return lmdb;
   } catch (error) {
     throw new OptionError(

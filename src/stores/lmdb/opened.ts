@@ -2,12 +2,14 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type * as Lmdb from "lmdb";
 import { PRIVATE } from "../../files/permissions.js";
+import type { Guard } from "./guard.js";
 import { loadLmdb, type Root } from "./load-lmdb.js";
 import { Snapshot, Table } from "./table.js";
 
 /** An open database. Keys and records are those of records.ts. */
 export interface Opened {
   readonly ino: number;
+  readonly guard: Guard;
   readonly root: Root;
   /** Names of a folder -> its record. */
   readonly folders: Table;
@@ -32,8 +34,8 @@ const TABLES = ["folders", "meta", "counts", "entries", "info", "byAge", "byUse"
 
 export const DATA = "data.mdb";
 
-/** Opens the database in a folder; makes it where there is none. */
-export function openIn(folder: string, mapSize: number | undefined): Opened {
+/** Opens the database in a folder; makes it where there is none. @param guard is held alone */
+export function openIn(folder: string, mapSize: number | undefined, guard: Guard): Opened {
   const { nativeAddon, open } = loadLmdb();
   const root = open({
     path: folder,
@@ -54,6 +56,7 @@ export function openIn(folder: string, mapSize: number | undefined): Opened {
   const table = (opened: Lmdb.Database<Buffer, Buffer> | undefined) => new Table(opened!, snapshot);
   return {
     ino: statSync(join(folder, DATA)).ino,
+    guard,
     root,
     folders: table(folders),
     meta: table(meta),
@@ -67,7 +70,8 @@ export function openIn(folder: string, mapSize: number | undefined): Opened {
   };
 }
 
-export async function closeOpened({ root, snapshot }: Opened): Promise<void> {
+export async function closeOpened({ root, snapshot, guard }: Opened): Promise<void> {
+  guard.close(); // at once: the same database may be opened again before this is done, and nothing is written any more
   snapshot.close();
   await root.close();
 }
@@ -81,8 +85,9 @@ const NO_FLUSH = 0x10000;
  * action throws.
  * @param isSynced whether it is on the disk when this returns
  */
-export function exclusively<T>({ root, snapshot }: Opened, action: () => T, isSynced: boolean): T {
+export function exclusively<T>({ root, snapshot, guard }: Opened, action: () => T, isSynced: boolean): T {
   let result!: T;
+  const release = guard.take("shared");
   try {
     root.transactionSync(
       () => {
@@ -93,6 +98,7 @@ export function exclusively<T>({ root, snapshot }: Opened, action: () => T, isSy
     );
   } finally {
     snapshot.isWriting = false;
+    release();
   }
   return result;
 }

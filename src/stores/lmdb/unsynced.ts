@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { uptime } from "node:os";
 import { dirname, join } from "node:path";
 import { codeOf } from "../../files/io.js";
@@ -10,7 +10,7 @@ import { PRIVATE } from "../../files/permissions.js";
  *
  * A commit goes to the operating system, not to the disk: a killed process loses nothing. A power cut could leave pages
  * that do not belong together, which LMDB would follow wherever they lead. So a database that is found unsynced after a
- * restart of the machine is begun anew.
+ * restart of the machine is set aside, and another one is begun.
  */
 export class UnsyncedMarker {
   readonly #file: string;
@@ -20,14 +20,16 @@ export class UnsyncedMarker {
     this.#file = join(folder, "unsynced");
   }
 
-  /** `"lost"`: the machine was restarted since, and what the database holds cannot be trusted. */
+  /**
+   * `"lost"`: the machine was restarted since, and what the database holds cannot be trusted. A marker that does not say so,
+   * because it cannot be read for instance, is no evidence of that.
+   */
   state(): "synced" | "unsynced" | "lost" {
     let boot: string;
     try {
       boot = readFileSync(this.#file, "utf8");
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return "synced";
-      throw error;
+      return codeOf(error) === "ENOENT" ? "synced" : "unsynced";
     }
     return isThisBoot(boot) ? "unsynced" : "lost";
   }
@@ -47,15 +49,19 @@ export class UnsyncedMarker {
   }
 }
 
-/** With the folder that names it: a file that a power cut takes away would not have told anything. */
+/**
+ * Beside its place, then renamed: whoever reads it sees all of it. It is brought to the disk with the folder that names it: a
+ * file that a power cut takes away would not have told anything. Nobody else writes it meanwhile.
+ */
 function writeDurably(path: string, text: string): void {
-  const fd = openSync(path, "w", PRIVATE.file);
+  const fd = openSync(`${path}.new`, "w", PRIVATE.file);
   try {
     writeSync(fd, text);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
+  renameSync(`${path}.new`, path);
   if (process.platform === "win32") return; // has no such thing
   const folder = openSync(dirname(path), "r");
   try {
@@ -82,6 +88,9 @@ function thisBoot(): string {
 /** Seconds by which two readings of one start may differ. */
 const SAME_START = 120;
 
+/** What is empty, or a part of what would be written now, tells of no other start: versions before this wrote in place. */
 function isThisBoot(other: string): boolean {
-  return other === thisBoot() || Math.abs(Number(other) - Number(thisBoot())) < SAME_START;
+  const ours = thisBoot();
+  const text = other.trim();
+  return ours.startsWith(text) || Math.abs(Number(text) - Number(ours)) < SAME_START;
 }
