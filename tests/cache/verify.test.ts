@@ -50,7 +50,7 @@ test("verify: what looks like them and is ours, or is nobody's, is damaged", asy
   const names = ["note.txt", "x.entry", "DS_Store", "tmp", "swp"];
   for (const name of names) writeFileSync(join(dirname(entries[1]!), name), "");
   const { damaged } = await cache.verify();
-  t.deepEqual(new Set(damaged.map((file) => basename(file))), new Set([basename(entries[0]!), ...names]));
+  t.deepEqual(damaged.map((file) => basename(file)).sort(), [basename(entries[0]!), ...names].sort());
 });
 
 test("verify with fix goes on behind what cannot be removed, and tells of it", async (t) => {

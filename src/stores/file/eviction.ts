@@ -89,7 +89,7 @@ class Eviction {
     try {
       unlinkSync(file);
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return false;
+      if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return false;
       throw error;
     }
     const path = `${this.#root}/${folder}`;
