@@ -44,8 +44,10 @@ export interface Verified {
   readonly checked: number;
   /** Where damaged ones are: files whose content is not what was written, not that of their place, or, with a `secret`, not signed. */
   readonly damaged: readonly string[];
-  /** How many of these were removed: all with `fix`, else none. */
+  /** How many of these were removed: with `fix` all that can be, else none. */
   readonly removed: number;
+  /** Those that `fix` could not remove, each with the reason; `undefined` where there are none. */
+  readonly failed?: readonly string[] | undefined;
 }
 
 /** A place where entries live, with defaults for its functions. */

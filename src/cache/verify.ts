@@ -18,7 +18,7 @@ import type { Verified } from "./interface.js";
 /**
  * Reads all that there is in a store, and tells what is damaged: not what was written, or not in its place; in a cache
  * with a secret also what is not signed.
- * @param fix whether that is removed
+ * @param fix whether that is removed: what cannot be is told, and the others go
  */
 export async function verify(
   store: Store,
@@ -31,6 +31,7 @@ export async function verify(
   let checked = 0;
   let removed = 0;
   const damaged: string[] = [];
+  const failed: string[] = [];
   for await (const group of thingsIn(store)) {
     for (const { what, location, isWhole, remove } of group.map((each) => each(trust))) {
       const whole = await isWhole();
@@ -38,8 +39,12 @@ export async function verify(
       if (whole === false) {
         damaged.push(location);
         if (fix) {
-          await remove();
-          removed++;
+          try {
+            await remove();
+            removed++;
+          } catch (error) {
+            failed.push(`${location}: ${error instanceof Error ? error.message : String(error)}`);
+          }
         }
       }
       done++;
@@ -49,7 +54,7 @@ export async function verify(
     await turn();
   }
   onProgress?.({ done, total: done });
-  return { checked, damaged: damaged.sort(), removed };
+  return { checked, damaged: damaged.sort(), removed, ...(failed.length > 0 && { failed: failed.sort() }) };
 }
 
 async function countIn(store: Store): Promise<number> {

@@ -1,20 +1,19 @@
 import { encodeValue, type Payload } from "../entry/codecs.js";
 import { encodeEntry } from "../entry/entry.js";
 import { bytesKept, contentsOf, NO_RECORD, textOf } from "../entry/out-record.js";
-import { StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { type Flow, wait } from "../flow.js";
-import type { Evicted } from "../stores/engine.js";
 import { ClearedError, type Mark } from "../stores/folder.js";
 import type { Call } from "./bind.js";
 import { context } from "./context.js";
+import { assertFits, keepLimits, TooLargeError } from "./limits.js";
 import { assertSync } from "./look-up.js";
-import { recordOutFiles } from "./out-files/out-file-calls.js";
+import { keepOutFiles, recordOutFiles } from "./out-files/out-file-calls.js";
 import { assertWritten } from "./out-files/record.js";
 import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
 import { abandon, Flight, runningOf, takeOff, touchDown } from "./single-flight.js";
-import { reportLarge, reportStorage, reportValue, warnOnce } from "./trouble.js";
+import { reportLarge, reportStorage, reportValue } from "./trouble.js";
 
 /** Where the result of a call is stored, and what follows from that. */
 
@@ -72,7 +71,7 @@ export function* store(storing: Storing): Flow<number> {
     return yield* publish(storing, call.plan.async || flight.canBeJoined);
   } catch (error) {
     if (error instanceof ClearedError) return 0;
-    if (error instanceof TooLargeError) reportLarge(call.plan, error.reason);
+    if (error instanceof TooLargeError) reportLarge(call.plan, error.limit, error.reason);
     else reportStorage(call.plan, call.folder, "written", error);
     return 0;
   }
@@ -85,53 +84,31 @@ function* publish({ call, payload, meta, mark, flight, isDurable }: Storing, can
   const record = call.out.length === 0 ? NO_RECORD : yield* recordOutFiles(call, canWait);
   if (!record) return 0;
   const parts = entryOf(call, payload, meta, textOf(record));
-  const size = parts.reduce((total, part) => total + part.length, 0);
-  const { maxValueBytes } = plan.settings();
-  if (size > maxValueBytes) throw new TooLargeError(plan, size, maxValueBytes);
+  const kept = bytesKept(record);
+  const size = lengthOf(parts);
+  assertFits(plan, size, kept);
+  yield* keepOutFiles(call, record, canWait);
   const isCurrent = () => running.mayStore(flight);
-  if (!(yield* wait(folder.publish(call, parts, { mark, isCurrent, mayWait: canWait, isDurable })))) return 0;
+  if (!(yield* wait(folder.publish(call, parts, { mark, isCurrent, mayWait: canWait, isDurable, kept })))) return 0;
   running.stored(flight);
-  if (plan.settings().keepOutFiles) yield* wait(folder.dropKept(digest, contentsOf(record)));
-  const bytes = size + bytesKept(record);
-  yield* stored(call, meta.duration, bytes);
-  return bytes;
-}
-
-class TooLargeError extends StoreError {
-  readonly reason: string;
-
-  constructor({ subject }: Plan, size: number, most: number) {
-    const reason = `its entry would have ${size} bytes, and maxValueBytes is ${most}`;
-    super(`${subject}: the value is too large to be stored: ${reason}.`);
-    this.reason = reason;
+  // Also where none is kept any more: an earlier call may have kept another one.
+  if (plan.settings().keepOutFiles || call.record !== NO_RECORD) {
+    yield* wait(folder.dropKept(digest, contentsOf(record)));
   }
+  yield* stored(call, meta.duration, size + kept);
+  return size + kept;
 }
 
-function* stored({ plan, key, folder }: Call, duration: number, bytes: number): Flow<void> {
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((total, part) => total + part.length, 0);
+}
+
+function* stored(call: Call, duration: number, bytes: number): Flow<void> {
+  const { plan, key } = call;
   plan.stats.stores++;
-  const { limits } = plan.settings();
-  if (limits) evicted(plan, yield* folder.evict(limits.own, limits.whole, bytes));
+  yield* keepLimits(call, bytes);
   if (isHeard("store")) emit({ type: "store", path: plan.path, version: plan.version, key, duration, bytes });
 }
-
-/** Tells of entries that were removed because of limits. */
-export function evicted(plan: Plan, gone: readonly Evicted[]): readonly Evicted[] {
-  for (const { path, limit, isUnused } of gone) {
-    plan.evictedUnused = isUnused ? plan.evictedUnused + 1 : 0;
-    if (isHeard("evict")) emit({ type: "evict", path, reason: limit });
-  }
-  if (plan.evictedUnused >= THRASHING && plan.stats.hits === 0) {
-    warnOnce(
-      plan.warned,
-      "thrashing",
-      `${plan.subject}: the last ${plan.evictedUnused} entries that had to go were never used (${plan.stats.stores} stored, no hit). The cache is too small to be of use: raise ${gone.at(-1)?.limit ?? "its limits"}.`,
-    );
-  }
-  return gone;
-}
-
-/** Entries that went without ever having been used, one after the other, until that is worth a warning. */
-const THRASHING = 100;
 
 /**
  * Stores values for calls, as if they had been computed.
@@ -144,6 +121,7 @@ export function* prime(plan: Plan, calls: readonly Call[], values: readonly unkn
     const payload = encodeValue(value, codec, compress, maxValueBytes);
     return values.length > 1 ? { ...payload, parts: [Buffer.concat(payload.parts)] } : payload;
   });
+  for (const [i, { key }] of calls.entries()) assertFits(plan, key.length + lengthOf(payloads[i]!.parts), 0);
   for (const [i, call] of calls.entries()) yield* primeOne(call, payloads[i]!);
 }
 

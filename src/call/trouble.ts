@@ -24,8 +24,8 @@ export function reportValue(plan: Plan, error: unknown): void {
 }
 
 /** A result that is larger than the cache takes: one warning per function. */
-export function reportLarge(plan: Plan, reason: string): void {
-  const what = "a result is too large to be stored, and is returned uncached. Raise maxValueBytes, or return less";
+export function reportLarge(plan: Plan, limit: string, reason: string): void {
+  const what = `a result is too large to be stored, and is returned uncached. Raise ${limit}, or return less`;
   report(plan, what, new Error(reason), plan.warned, "large");
 }
 

@@ -293,13 +293,14 @@ async function clear(work: Work, path: string): Promise<void> {
 
 async function verify(work: Work): Promise<void> {
   const fix = work.options.fix === true;
-  const { checked, damaged, removed } = await withBar("verify", work.json, (options) =>
+  const { checked, damaged, removed, failed } = await withBar("verify", work.json, (options) =>
     work.cache.verify({ ...options, fix }),
   );
-  if (damaged.length > 0 && !fix) process.exitCode = 1;
-  if (work.json) return work.out.json({ checked, damaged, removed });
+  if (failed || (damaged.length > 0 && !fix)) process.exitCode = 1;
+  if (work.json) return work.out.json({ checked, damaged, removed, ...(failed && { failed }) });
   for (const file of damaged) await work.out.line(`damaged: ${printable(file)}`);
-  const hint = damaged.length > removed ? " permacache verify --fix removes what is damaged." : "";
+  for (const file of failed ?? []) await work.out.line(`cannot be removed: ${printable(file)}`);
+  const hint = damaged.length > removed && !fix ? " permacache verify --fix removes what is damaged." : "";
   await work.out.line(
     `Checked ${counted(checked, "file", "files")}: ${numberText(damaged.length)} damaged, ${numberText(removed)} removed.${hint}`,
   );

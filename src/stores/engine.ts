@@ -113,6 +113,8 @@ export interface Publishing {
   readonly mayWait: boolean;
   /** Whether the entry must be on the disk before it is visible. */
   readonly isDurable: boolean;
+  /** The bytes of the contents that are kept for the entry: limits count them with it. Default: none. */
+  readonly kept?: number | undefined;
 }
 
 // ---- listing ----

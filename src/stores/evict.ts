@@ -1,4 +1,7 @@
+import { Buffer } from "node:buffer";
+import { decodeEntry } from "../entry/entry.js";
 import { pathOfFolder } from "../entry/identity.js";
+import { bytesKept, isRecord, parseRecord } from "../entry/out-record.js";
 import { OptionError } from "../errors.js";
 import { type Flow, wait } from "../flow.js";
 import type { Each, Engine, Evicted, Evicting, Listed } from "./engine.js";
@@ -81,9 +84,11 @@ interface Item extends Aged {
 
 function* evictListed(engine: Engine, limits: RetentionLimits, parent: string | undefined): Generator<Evicting, void> {
   const items: Item[] = [];
+  const keeps = engine.contents !== undefined && limits.maxBytes !== undefined;
   for (const folder of engine.listing!.folders(parent) as Iterable<string>) {
     if (!isIn(folder, parent)) continue;
-    for (const group of engine.listing!.list(folder, false) as Iterable<readonly Listed[]>) add(items, folder, group);
+    for (const group of engine.listing!.list(folder, keeps) as Iterable<readonly Listed[]>)
+      add(items, folder, group, keeps);
   }
   const beyond = [...beyondLimits(items, limits, Date.now())];
   remember(engine, parent, items, beyond);
@@ -99,9 +104,10 @@ async function* evictListedAsync(
   parent: string | undefined,
 ): AsyncGenerator<Evicting, void> {
   const items: Item[] = [];
+  const keeps = engine.contents !== undefined && limits.maxBytes !== undefined;
   for await (const folder of engine.listing!.folders(parent)) {
     if (!isIn(folder, parent)) continue;
-    for await (const group of engine.listing!.list(folder, false)) add(items, folder, group);
+    for await (const group of engine.listing!.list(folder, keeps)) add(items, folder, group, keeps);
   }
   const beyond = [...beyondLimits(items, limits, Date.now())];
   remember(engine, parent, items, beyond);
@@ -119,12 +125,22 @@ function isIn(folder: string, parent: string | undefined): boolean {
   return parent === undefined || parentOf(folder) === parent;
 }
 
-function add(items: Item[], folder: string, group: readonly Listed[]): void {
+/** @param keeps whether contents of out files may be kept for them, which count */
+function add(items: Item[], folder: string, group: readonly Listed[], keeps: boolean): void {
   const path = pathOfFolder(parentOf(folder));
   for (const listed of group) {
     const stat = listed.stat();
-    if (stat) items.push({ path, listed, bytes: stat.bytes, createdAt: stat.writtenAt, usedAt: stat.writtenAt });
+    if (!stat) continue;
+    const bytes = stat.bytes + (keeps ? keptFor(listed) : 0);
+    items.push({ path, listed, bytes, createdAt: stat.writtenAt, usedAt: stat.writtenAt });
   }
+}
+
+/** The bytes of the contents that are kept for an entry, as its record tells; 0 where it is damaged. */
+function keptFor(listed: Listed): number {
+  const bytes = listed.read();
+  const entry = bytes && decodeEntry(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  return entry && isRecord(entry.record) ? bytesKept(parseRecord(entry.record)) : 0;
 }
 
 /** What a listing left in its scope, and what this process has written there since. */

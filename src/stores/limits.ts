@@ -42,11 +42,25 @@ export interface Aged {
 /** Clocks differ a little; an entry dated further ahead than this cannot be told from an old one. */
 const AHEAD = 60_000;
 
+/** Whether a time lies so far ahead that it is none: the clock was wrong when it was noted, or is now. */
+export function isAhead(time: number, now: number): boolean {
+  return time - now > AHEAD;
+}
+
+/** When an entry was last used. A use that is dated ahead tells nothing: then it is when the entry was written. */
+export function lastUse({ createdAt, usedAt }: Omit<Aged, "bytes">, now: number): number {
+  return isAhead(usedAt, now) ? createdAt : usedAt;
+}
+
 /** Whether an entry is too old, or was not used for too long. */
-export function isExpired({ createdAt, usedAt }: Omit<Aged, "bytes">, limits: AgeLimits, now: number): boolean {
+export function isExpired(entry: Omit<Aged, "bytes">, limits: AgeLimits, now: number): boolean {
   const { maxAge, maxIdle } = limits;
-  if (maxAge !== undefined && (now - createdAt > maxAge || createdAt - now > AHEAD)) return true;
-  return maxIdle !== undefined && now - usedAt > maxIdle;
+  if (maxAge !== undefined && isBeyond(entry.createdAt, maxAge, now)) return true;
+  return maxIdle !== undefined && isBeyond(lastUse(entry, now), maxIdle, now);
+}
+
+function isBeyond(time: number, limit: number, now: number): boolean {
+  return now - time > limit || isAhead(time, now);
 }
 
 /** The limit that entries exceed together, `undefined` where they fit. */
@@ -79,7 +93,7 @@ export function beyondLimits<E extends Aged>(
   limits: RetentionLimits,
   now: number,
 ): Map<E, keyof RetentionLimits> {
-  const leastRecentFirst = () => entries.toSorted((a, b) => a.usedAt - b.usedAt);
+  const leastRecentFirst = () => entries.toSorted((a, b) => lastUse(a, now) - lastUse(b, now));
   return new Map(
     beyond(
       () => entries,

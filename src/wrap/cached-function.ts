@@ -2,13 +2,14 @@ import { answerBatch, beginBatch, callAt, resultsOf } from "../call/batch/batch.
 import { begin, beginOfBatch, invoke, Started } from "../call/begin.js";
 import { bindCall, type Call } from "../call/bind.js";
 import { answer } from "../call/call.js";
+import { evicted } from "../call/limits.js";
 import { find } from "../call/look-up.js";
 import { metaOf, metaOfHead, type Outcome } from "../call/outcome.js";
 import type { Plan } from "../call/plan.js";
 import type { CallSettings } from "../call/settings.js";
 import { abandon } from "../call/single-flight.js";
 import type { Stats } from "../call/stats.js";
-import { evicted, prime } from "../call/store-result.js";
+import { prime } from "../call/store-result.js";
 import { registerSubject } from "../call/subjects.js";
 import { storeTrouble } from "../call/trouble.js";
 import type { EntryMeta } from "../entry/entry-meta.js";

@@ -47,5 +47,14 @@ test("an entry dated more than a minute ahead is expired where there is a maximu
   const ahead = (by: number) => ({ createdAt: 1_000_000 + by, usedAt: 1_000_000 + by });
   t.false(isExpired(ahead(59_000), { maxAge: 5 }, 1_000_000));
   t.true(isExpired(ahead(61_000), { maxAge: 5 }, 1_000_000));
-  t.false(isExpired(ahead(61_000), { maxIdle: 5 }, 1_000_000));
+});
+
+test("a use dated more than a minute ahead does not count: idle is then since it was written", (t) => {
+  const used = (createdAt: number, by: number) => ({ createdAt, usedAt: 1_000_000 + by });
+  t.false(isExpired(used(0, 59_000), { maxIdle: 5 }, 1_000_000));
+  t.true(isExpired(used(0, 61_000), { maxIdle: 5 }, 1_000_000));
+  t.false(isExpired(used(999_998, 61_000), { maxIdle: 5 }, 1_000_000));
+  t.true(isExpired(used(1_061_000, 61_000), { maxIdle: 5 }, 1_000_000));
+  const entries = [used(1, 61_000), used(2, 0)].map((each) => ({ ...each, bytes: 1 }));
+  t.deepEqual([...beyondLimits(entries, { maxEntries: 1 }, 1_000_000).keys()], [entries[0]!]);
 });

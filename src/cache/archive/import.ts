@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { type Compression, compressionOf } from "../../entry/compression.js";
 import { encodeEntry } from "../../entry/entry.js";
 import { assertPath, type Identity, identityText } from "../../entry/identity.js";
-import { contentsOf, textOf } from "../../entry/out-record.js";
+import { bytesKept, contentsOf, textOf } from "../../entry/out-record.js";
 import { ReadableName } from "../../entry/readable-name.js";
 import { decodeTrusted, OWN, type Trust } from "../../entry/trust.js";
 import { PermacacheError, StoreError } from "../../errors.js";
@@ -103,7 +103,8 @@ class Target {
         for (const sha256 of contents) await this.#keep(folder, digest, sha256);
         const header = { ...entry, identity: text, record: textOf(record) };
         const parts = encodeEntry(header, payload, this.#trust.seal);
-        const publishing = { mark, isCurrent: () => true, mayWait: true, isDurable: false };
+        const kept = bytesKept(record);
+        const publishing = { mark, isCurrent: () => true, mayWait: true, isDurable: false, kept };
         if (await folder.publish({ digest, readable }, parts, publishing)) this.added++;
         if (contents.length > 0) await folder.dropKept(digest, contents);
       }

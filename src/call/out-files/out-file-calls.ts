@@ -1,15 +1,16 @@
 import { encodeEntry } from "../../entry/entry.js";
-import { merged, type OutRecord, textOf } from "../../entry/out-record.js";
+import { bytesKept, merged, type OutRecord, textOf } from "../../entry/out-record.js";
 import { decodeTrusted, recordIn } from "../../entry/trust.js";
 import { type Flow, wait } from "../../flow.js";
 import type { Call } from "../bind.js";
+import { keepLimits, mostBytes } from "../limits.js";
 import { type LockTerms, lockPaths } from "../locks.js";
 import type { Outcome } from "../outcome.js";
 import type { Plan } from "../plan.js";
 import { Flight } from "../single-flight.js";
 import { reportOutFile, reportStorage, warnOnce } from "../trouble.js";
 import type { Asked } from "./asked.js";
-import { keep, recordOf } from "./record.js";
+import { recordOf, withKept } from "./record.js";
 import { type KeptFile, type Served, serve } from "./serve.js";
 
 /** What a call does about its out files: holds them, has them served, records them. */
@@ -113,19 +114,24 @@ function* updateRecord(call: Call, { createdAt }: Outcome, record: OutRecord): F
     const now = bytes && decodeTrusted(bytes, trust);
     if (now?.key !== call.key || now.identity !== plan.identity || now.createdAt !== createdAt) return;
     // What another process has learnt meanwhile is kept, behind ours.
-    const text = textOf(merged(record, recordIn(now, trust)));
+    const all = merged(record, recordIn(now, trust));
+    const text = textOf(all);
     if (text === now.record) return;
     const parts = encodeEntry({ ...now, record: text }, { ...now, parts: [Buffer.from(now.payload)] }, trust.seal);
+    const kept = bytesKept(all);
+    const size = parts.reduce((total, part) => total + part.length, kept);
+    if (size > mostBytes(plan)) return; // it is a hit, and its entry stays as it is
     const { isDurable } = plan.settings();
-    yield* wait(folder.publish(call, parts, { mark, isCurrent: () => true, mayWait: plan.async, isDurable }));
+    const publishing = { mark, isCurrent: () => true, mayWait: plan.async, isDurable, kept };
+    if (yield* wait(folder.publish(call, parts, publishing))) yield* keepLimits(call, size);
   } catch (error) {
     reportStorage(plan, folder, "written", error);
   }
 }
 
-/** `undefined` where another program writes to one of them at the same time. */
+/** Records what was written, and what will be kept of it; `undefined` where another program writes to one of them at the same time. */
 export function* recordOutFiles(call: Call, canWait: boolean): Flow<OutRecord | undefined> {
-  const { plan, folder, digest, out } = call;
+  const { plan, out } = call;
   const record = yield* recordOf(out, call.record, canWait);
   if (!record) {
     warnOnce(
@@ -135,5 +141,11 @@ export function* recordOutFiles(call: Call, canWait: boolean): Flow<OutRecord | 
     );
     return undefined;
   }
-  return plan.settings().keepOutFiles ? yield* keep(record, out, (file) => folder.keep(digest, file, canWait)) : record;
+  return plan.settings().keepOutFiles ? withKept(record, out) : record;
+}
+
+/** Keeps copies of what was just written, before the record of it is published. */
+export function* keepOutFiles({ plan, folder, digest, out }: Call, record: OutRecord, canWait: boolean): Flow<void> {
+  if (!plan.settings().keepOutFiles) return;
+  for (const { name } of out) yield* folder.keep(digest, record.written[name]![0]!, canWait);
 }

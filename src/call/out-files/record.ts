@@ -1,4 +1,4 @@
-import { type OutRecord, remember, type Written, writtenNow } from "../../entry/out-record.js";
+import { type OutRecord, remember, writtenNow } from "../../entry/out-record.js";
 import { OutFileMissingError } from "../../errors.js";
 import { digestOf, isSameStamp, millisecondsOf, type Stamp, stampQuietly } from "../../files/fingerprint.js";
 import { ioFor, syncIo } from "../../files/io.js";
@@ -68,20 +68,12 @@ export function* recordOf(asked: readonly Asked[], earlier: OutRecord, async: bo
   return record;
 }
 
-/**
- * Keeps a copy of what was just written.
- * @param store puts the content of a file into the cache
- */
-export function* keep(
-  record: OutRecord,
-  asked: readonly Asked[],
-  store: (file: Written) => Flow<void>,
-): Flow<OutRecord> {
+/** The record that tells of copies of what was just written. */
+export function withKept(record: OutRecord, asked: readonly Asked[]): OutRecord {
   const kept = { ...record.kept };
   for (const { name } of asked) {
-    const file = record.written[name]![0]!;
-    yield* store(file);
-    kept[name] = { sha256: file.sha256, size: file.stamp.size, mode: file.stamp.mode };
+    const { sha256, stamp } = record.written[name]![0]!;
+    kept[name] = { sha256, size: stamp.size, mode: stamp.mode };
   }
   return { ...record, kept };
 }

@@ -47,7 +47,6 @@ export class FileContents implements Contents {
       if (isHere()) throw error;
       return false;
     }
-    folder.noteKept(digest, file.stamp.size);
     return true;
   }
 

@@ -1,11 +1,11 @@
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf } from "../../files/io.js";
 import type { Evicted } from "../engine.js";
 import { isDirectory, isFolder, namesIn } from "./directories.js";
 import { ENTRY, fileOf, isForPeople } from "./entry-file.js";
 import { dropContents, KEPT_FOLDER } from "./kept-contents.js";
-import type { Victim } from "./ledger/victims.js";
+import type { Place, Victim } from "./ledger/victims.js";
 import type { Root } from "./root.js";
 
 /**
@@ -20,6 +20,12 @@ export function evict(root: Root, victims: readonly Victim[]): Evicted[] {
     root.ledger.forget();
     throw error;
   }
+}
+
+/** Those of some entries that are gone, though the ledger has them: somebody has removed their files. */
+export function missingOf(root: Root, places: Iterable<Place>): Place[] {
+  const eviction = new Eviction(root.get()!);
+  return [...places].filter((place) => !eviction.isThere(place));
 }
 
 /** The removal of some entries. It looks once, right before, at what leads to them, and follows no link. */
@@ -51,8 +57,12 @@ class Eviction {
     return gone;
   }
 
+  isThere(place: Place): boolean {
+    return this.#namesOf(place).some((name) => isFile(`${this.#root}/${place.folder}/${name}`));
+  }
+
   /** From the folder of the entry. */
-  #namesOf({ folder, digits }: Victim): string[] {
+  #namesOf({ folder, digits }: Place): string[] {
     const name = fileOf(digits);
     if (!isForPeople(digits)) return [name];
     const shard = digits.slice(0, 2);
@@ -79,12 +89,21 @@ class Eviction {
     try {
       unlinkSync(file);
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return false;
+      if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return false;
       throw error;
     }
     const path = `${this.#root}/${folder}`;
     if (once(this.#keeps, folder, () => isFolder(`${path}/${KEPT_FOLDER}`))) dropContents(path, file, []);
     return true;
+  }
+}
+
+/** What is out of reach may be there. */
+function isFile(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    return codeOf(error) !== "ENOTDIR";
   }
 }
 

@@ -47,8 +47,6 @@ export class FileFolder {
   #path: string | undefined;
   /** The entry that was asked for last and is not there. */
   #absent: string | undefined;
-  /** Bytes kept for entries that are about to be published. */
-  readonly #kept = new Map<string, number>();
 
   constructor(root: Root, name: string) {
     this.root = root;
@@ -192,8 +190,7 @@ export class FileFolder {
       try {
         const isPublished = yield* write(io);
         const now = Date.now();
-        const bytes = size + (this.#kept.get(digest) ?? 0);
-        this.#kept.delete(digest);
+        const bytes = size + (publishing.kept ?? 0);
         if (isPublished && isGone()) {
           this.#unlink(name); // in the moment between the last look and the renaming
           return false;
@@ -213,11 +210,6 @@ export class FileFolder {
         else throw error;
       }
     }
-  }
-
-  /** The size of an entry that will be published includes what is kept for it. */
-  noteKept(digest: string, bytes: number): void {
-    this.#kept.set(digest, (this.#kept.get(digest) ?? 0) + bytes);
   }
 
   // ---- removing ----

@@ -1,4 +1,4 @@
-import { linkSync, lstatSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { linkSync, lstatSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { StoreError } from "../../errors.js";
 import { digestOf, stampOf } from "../../files/fingerprint.js";
@@ -6,6 +6,7 @@ import { asyncIo, codeOf, type Io } from "../../files/io.js";
 import { copyInto } from "../../files/restore-file.js";
 import { type Flow, run } from "../../flow.js";
 import type { SeenFile } from "../engine.js";
+import { namesIn } from "./directories.js";
 
 /**
  * Contents of out files, kept with the entries of a folder:
@@ -113,7 +114,7 @@ export function removeContent(file: string, shards: readonly string[]): void {
   if (!stats || stats.nlink === 1) return;
   const end = `.${digitsOf(file).slice(0, 16)}${KEPT}`;
   for (const shard of shards) {
-    for (const name of readdirSync(shard)) {
+    for (const name of namesIn(shard)) {
       const own = `${shard}/${name}`;
       if (name.endsWith(end) && lstatSync(own, { throwIfNoEntry: false })?.ino === stats.ino) remove(own);
     }
@@ -125,22 +126,23 @@ export function dropContents(folder: string, entryFile: string, except: readonly
   const shard = dirname(entryFile);
   const prefix = prefixOf(entryFile);
   const wanted = new Set(except.map((sha256) => keptFileOf(entryFile, sha256)));
-  for (const name of readdirSync(shard)) {
+  for (const name of namesIn(shard)) {
     const own = `${shard}/${name}`;
     if (!name.startsWith(prefix) || !name.endsWith(KEPT) || wanted.has(own)) continue;
-    const { ino } = statSync(own);
+    const stats = lstatSync(own, { throwIfNoEntry: false });
+    if (!stats) continue; // somebody was quicker
     remove(own);
-    dropUnused(folder, name.slice(prefix.length, -KEPT.length), ino);
+    dropUnused(folder, name.slice(prefix.length, -KEPT.length), stats.ino);
   }
 }
 
 function dropUnused(folder: string, digits: string, ino: number): void {
   const shard = `${folder}/${KEPT_FOLDER}/${digits.slice(0, 2)}`;
   if (!lstatSync(shard, { throwIfNoEntry: false })?.isDirectory()) return; // what a link leads to is not ours
-  for (const name of readdirSync(shard)) {
+  for (const name of namesIn(shard)) {
     if (!name.startsWith(digits.slice(2))) continue;
-    const stats = statSync(`${shard}/${name}`);
-    if (stats.ino === ino && stats.nlink === 1) remove(`${shard}/${name}`);
+    const stats = lstatSync(`${shard}/${name}`, { throwIfNoEntry: false });
+    if (stats?.ino === ino && stats.nlink === 1) remove(`${shard}/${name}`);
   }
 }
 

@@ -6,6 +6,7 @@ import type { EntryStat, Listed, Listing, Stray } from "../engine.js";
 import { direntsIn, isDirectory, isShard, namesIn, openShardsIn, shardsIn } from "./directories.js";
 import { digitsIn } from "./entry-file.js";
 import type { FileFolder, FileFolders } from "./folder.js";
+import { isForeign } from "./foreign.js";
 import { isKeptContent, isKeptFile, KEPT_FOLDER } from "./kept-contents.js";
 import type { Tree } from "./tree.js";
 
@@ -23,12 +24,16 @@ export class FileListing implements Listing {
     return this.#tree.folders(parent);
   }
 
-  /** @throws StoreError where a link or a file is in the place of a shard; who only counts entries passes over it */
+  /** @throws StoreError, in the end, where a link or a file is in the place of a shard; who only counts entries passes over it */
   *list(name: string, isRead: boolean): Generator<readonly Listed[], void> {
     const folder = this.#folders.of(name);
     if (!folder.has()) return;
+    let problem: unknown;
     for (const shard of shardsIn(folder.path)) {
-      if (isRead ? !folder.has(shard) : !isDirectory(`${folder.path}/${shard}`)) continue;
+      if (!isDirectory(`${folder.path}/${shard}`)) {
+        if (isRead) problem ??= problemWith(() => folder.has(shard));
+        continue;
+      }
       const listed: Listed[] = [];
       for (const file of namesIn(`${folder.path}/${shard}`)) {
         const digits = digitsIn(shard, file);
@@ -36,6 +41,7 @@ export class FileListing implements Listing {
       }
       yield listed;
     }
+    if (problem !== undefined) throw problem;
   }
 
   *strays(name: string): Generator<readonly Stray[], void> {
@@ -49,6 +55,15 @@ export class FileListing implements Listing {
   }
 }
 
+function problemWith(look: () => void): unknown {
+  try {
+    look();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
 /** What else there is in the shards than files with the names that belong there. */
 function* straysIn(
   folder: FileFolder,
@@ -56,7 +71,7 @@ function* straysIn(
   belongs: (shard: string, file: string) => boolean,
 ): Generator<readonly Stray[], void> {
   for (const { name: shard, files } of openShardsIn(`${folder.path}/${inner}`)) {
-    const strays = files.filter((each) => !(each.isFile() && belongs(shard, each.name)));
+    const strays = files.filter((each) => !(each.isFile() && belongs(shard, each.name)) && !isForeign(each.name));
     yield strays
       .map((each) => `${inner}${shard}/${each.name}`)
       .filter((name) => !isBeingWritten(name.slice(name.lastIndexOf("/") + 1), `${folder.path}/${name}`))

@@ -1,7 +1,7 @@
 import type { EntryName, Evicting, Usage } from "../engine.js";
-import { hasLimits, type RetentionLimits } from "../limits.js";
+import { hasLimits, isAhead, type RetentionLimits } from "../limits.js";
 import { fileOf } from "./entry-file.js";
-import { evict } from "./eviction.js";
+import { evict, missingOf } from "./eviction.js";
 import { beyondInDirectory, makeLedger } from "./ledger/from-directory.js";
 import { type Found, MANY, type Victim } from "./ledger/victims.js";
 import type { Root } from "./root.js";
@@ -9,6 +9,9 @@ import type { Tree } from "./tree.js";
 
 /** Milliseconds. A process notes the use of one entry for the others no more often than this. */
 const TOUCH = 1_000;
+
+/** Entries that are looked at before some go because there are too many: 2 us for each. */
+const SOME = 32;
 
 /**
  * When entries were used, and which have to go. The ledger tells it; it is made when an engine is first asked to evict
@@ -32,7 +35,7 @@ export class FileUsage implements Usage {
     this.#isNoted = true;
     const before = ledger.index.usedAt(name);
     ledger.index.use(name, now);
-    if (before === undefined || now - before > TOUCH) ledger.note(`u ${name} ${now}`);
+    if (before === undefined || now - before > TOUCH || isAhead(before, now)) ledger.note(`u ${name} ${now}`);
   }
 
   usedAt(folder: string, entry: EntryName): number | undefined {
@@ -65,7 +68,25 @@ export class FileUsage implements Usage {
   /** What has to go after a write: the cost does not grow with the number of entries. How many there are is not known. */
   *#next(limits: RetentionLimits, parent: string | undefined): Generator<Found, void> {
     this.#catchUp();
+    this.#recount(limits, parent, SOME);
     yield { total: 0, victims: this.#root.ledger.index.next(parent, limits, Date.now()) };
+  }
+
+  /**
+   * Before entries go because there are too many: forgets those whose files somebody has removed, for what is there would
+   * have to go in their place.
+   * @param most looks at so many first, and at the others where one of these is gone; without it, at all
+   */
+  #recount(limits: RetentionLimits, parent: string | undefined, most?: number): void {
+    const { ledger } = this.#root;
+    if (!ledger.index.exceeds(parent, limits)) return;
+    if (most !== undefined && missingOf(this.#root, ledger.index.places(parent, most)).length === 0) return;
+    const missing = missingOf(this.#root, ledger.index.places(parent));
+    ledger.index.forget(missing);
+    for (let from = 0; from < missing.length; from += AT_ONCE) {
+      const some = missing.slice(from, from + AT_ONCE);
+      ledger.note(...some.map(({ folder, digits }) => `- ${folder}/${fileOf(digits)}`));
+    }
   }
 
   /** What is beyond the limits, by a look at every entry: at those in the ledger, where there is one. */
@@ -82,6 +103,7 @@ export class FileUsage implements Usage {
     }
     for (let total = Number.POSITIVE_INFINITY; total > MANY; ) {
       this.#catchUp();
+      this.#recount(limits, parent);
       const found = ledger.index.beyond(parent, limits, now, MANY);
       if (found.total > 0) yield* this.#forgotten(found);
       total = found.total;

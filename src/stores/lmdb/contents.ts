@@ -36,7 +36,6 @@ function* keep(database: Database, to: LmdbFolder, digest: string, file: SeenFil
   const newTemporary = () => database.temporary();
   const mode = lessUmask(PRIVATE.file);
   yield* keepContent(folder, entryFileIn(folder, digest), file, newTemporary, mode, ioFor(mayWait));
-  to.kept.set(digest, (to.kept.get(digest) ?? 0) + file.stamp.size);
   return true;
 }
 

@@ -1,6 +1,6 @@
 import { pathOfFolder } from "../../entry/identity.js";
 import type { Evicted, Evicting, EvictionLimits } from "../engine.js";
-import { type Aged, beyondLimits, exceeded, isExpired } from "../limits.js";
+import { type Aged, beyondLimits, exceeded, isExpired, lastUse } from "../limits.js";
 import type { Database } from "./database.js";
 import { dropKept } from "./kept-files.js";
 import type { Opened } from "./opened.js";
@@ -118,6 +118,9 @@ function nextBeyond(opened: Opened, limits: EvictionLimits, parent: string | und
     folders
       .flatMap(({ name, number }) => itemAtEnd(opened, table, name, number, reverse) ?? [])
       .sort((a, b) => a.used.compare(b.used));
+  // The last one as well: a use that is dated ahead does not count.
+  const atEndsOfUse = () =>
+    [...at("byUse", false), ...at("byUse", true)].sort((a, b) => lastUse(a, now) - lastUse(b, now));
   if (limits.maxAge !== undefined) {
     // The newest as well: one that is dated ahead cannot be told from an old one.
     const ends = [...at("byAge", false), ...at("byAge", true)];
@@ -125,14 +128,14 @@ function nextBeyond(opened: Opened, limits: EvictionLimits, parent: string | und
     if (item) return { item, limit: "maxAge" };
   }
   if (limits.maxIdle !== undefined) {
-    const [item] = at("byUse", false);
-    if (item && isExpired(item, { maxIdle: limits.maxIdle }, now)) return { item, limit: "maxIdle" };
+    const item = atEndsOfUse().find((each) => isExpired(each, { maxIdle: limits.maxIdle }, now));
+    if (item) return { item, limit: "maxIdle" };
   }
   const counts = folders.map(({ number }) => readCounts(opened.counts.get(folderKey(number))));
   const entries = counts.reduce((total, each) => total + each.entries, 0);
   const bytes = counts.reduce((total, each) => total + each.bytes, 0);
   const limit = exceeded(entries, bytes, limits);
-  const [item] = limit ? at("byUse", false) : [];
+  const [item] = limit ? atEndsOfUse() : [];
   return limit && item && { item, limit };
 }
 

@@ -20,8 +20,6 @@ export class LmdbFolder {
   readonly #key: Buffer;
   /** For hits: the number of the folder, then the digest. */
   readonly #entry = Buffer.alloc(26);
-  /** Bytes kept for entries that are about to be published. */
-  readonly kept = new Map<string, number>();
   readonly uses: Uses;
 
   constructor(database: Database, name: string) {
@@ -65,8 +63,7 @@ export class LmdbFolder {
 
   publish(digest: string, parts: readonly Uint8Array[], publishing: Publishing): boolean {
     const bytes = Buffer.concat(parts);
-    const kept = this.kept.get(digest) ?? 0;
-    this.kept.delete(digest);
+    const { kept = 0 } = publishing;
     const [number = 0, removals = 0] = publishing.mark.split(" ").map(Number);
     const isPublished = this.#database.write((opened) => {
       if (!publishing.isCurrent()) return false;

@@ -1,3 +1,4 @@
+import { isAhead } from "../limits.js";
 import type { Database } from "./database.js";
 import { stampKey, stampOf, timeOf } from "./records.js";
 import { folderIn, infoIn, putInfo } from "./tables.js";
@@ -57,7 +58,7 @@ export class Uses {
         const transaction = opened.root.getWriteTxnId();
         for (const [i, [digest, time]] of uses.slice(from, from + AT_A_TIME).entries()) {
           const info = infoIn(opened, number, digest);
-          if (!info || timeOf(info.used) >= time) continue;
+          if (!info || !isLater(time, timeOf(info.used))) continue;
           opened.byUse.remove(stampKey(number, info.used));
           putInfo(opened, number, digest, { ...info, used: stampOf(time, transaction, i + 1) });
         }
@@ -72,7 +73,8 @@ export class Uses {
       const folder = folderIn(opened, this.#folder);
       return folder && infoIn(opened, folder.number, digest);
     });
-    return info && Math.max(timeOf(info.used), this.#times.get(digest) ?? 0);
+    const noted = this.#times.get(digest);
+    return info && (noted !== undefined && isLater(noted, timeOf(info.used)) ? noted : timeOf(info.used));
   }
 
   /** Its uses do not count: the entry is gone, or was written anew. */
@@ -83,4 +85,9 @@ export class Uses {
   forgetAll(): void {
     this.#times.clear();
   }
+}
+
+/** Whether a use came after a known one: a known one that is dated ahead is of a clock that was wrong. */
+function isLater(use: number, known: number): boolean {
+  return use > known || isAhead(known, use);
 }

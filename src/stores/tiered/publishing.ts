@@ -2,5 +2,6 @@ import type { Publishing } from "../engine.js";
 
 /** The same to be published in one of the two, each of which has a mark of its own. */
 export function withMark(publishing: Publishing, mark: string, mayWait: boolean): Publishing {
-  return { mark, isCurrent: () => publishing.isCurrent(), mayWait, isDurable: publishing.isDurable };
+  const { isDurable, kept } = publishing;
+  return { mark, isCurrent: () => publishing.isCurrent(), mayWait, isDurable, kept };
 }

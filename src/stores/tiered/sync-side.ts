@@ -73,7 +73,7 @@ export class SyncSide implements Engine {
 
   *#publish(folder: string, entry: EntryName, parts: readonly Uint8Array[], publishing: Publishing): Flow<boolean> {
     const [near, name] = JSON.parse(publishing.mark) as [string, string];
-    this.#written.bytes = parts.reduce((total, part) => total + part.length, 0);
+    this.#written.bytes = parts.reduce((total, part) => total + part.length, publishing.kept ?? 0);
     const here = withMark(publishing, near, publishing.mayWait);
     const isPublished = yield* wait(this.#near.publish(folder, entry, parts, here));
     const farMark = this.#marks.get(folder, name);

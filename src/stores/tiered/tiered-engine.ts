@@ -107,7 +107,7 @@ export class TieredEngine implements Engine {
     publishing: Publishing,
   ): Promise<boolean> {
     const [nearMark, farMark] = JSON.parse(publishing.mark) as [string, string | null];
-    this.#written.bytes = parts.reduce((total, part) => total + part.length, 0);
+    this.#written.bytes = parts.reduce((total, part) => total + part.length, publishing.kept ?? 0);
     // Far may be slow, and the parts may be memory of the value, which is the caller's soon: near copies first.
     if (!(await this.#near.publish(folder, entry, parts, withMark(publishing, nearMark, publishing.mayWait))))
       return false;

@@ -1,6 +1,6 @@
 import type { Each, Engine, Evicted, Evicting, EvictionLimits, Usage } from "../engine.js";
 import { keepsSizes, stepsOf } from "../evict.js";
-import { hasLimits } from "../limits.js";
+import { hasLimits, isAhead } from "../limits.js";
 import type { Far } from "./far.js";
 
 /**
@@ -17,7 +17,10 @@ export function usageOf(near: Engine, far: Far, written: Written): Usage | undef
     usedAt(folder, entry) {
       const nearby = near.usage?.usedAt(folder, entry);
       const away = orLost(far, () => far.engine.usage?.usedAt(folder, entry));
-      return nearby === undefined || away === undefined ? (nearby ?? away) : Math.max(nearby, away);
+      if (nearby === undefined || away === undefined) return nearby ?? away;
+      // One that is dated ahead is of a clock that was wrong.
+      const [earlier, later] = [Math.min(nearby, away), Math.max(nearby, away)];
+      return isAhead(later, Date.now()) ? earlier : later;
     },
     evict: (limits, parent, isThorough) =>
       evictBoth(

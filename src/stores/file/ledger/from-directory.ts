@@ -2,6 +2,7 @@ import { lstatSync, unlinkSync, writeFileSync } from "node:fs";
 import { type Aged, isExpired, type RetentionLimits } from "../../limits.js";
 import { namesIn } from "../directories.js";
 import { digitsIn } from "../entry-file.js";
+import { isKeptFile } from "../kept-contents.js";
 import type { Root } from "../root.js";
 import type { Shard, Tree } from "../tree.js";
 import { EntryTable, NONE, sortedRows, TIME_BITS, ticksOf } from "./entry-table.js";
@@ -15,16 +16,33 @@ import { type Found, MANY, Victims } from "./victims.js";
 
 /** The entries of a shard that are where a call looks for them, one after the other. */
 function* agedIn({ name: shard, path }: Shard): Generator<[digits: string, aged: Aged], void> {
-  for (const name of namesIn(path)) {
+  const names = namesIn(path);
+  const kept = keptIn(path, names);
+  for (const name of names) {
     const digits = digitsIn(shard, name);
-    const aged = digits === undefined ? undefined : agedAt(`${path}/${name}`);
+    const aged = digits === undefined ? undefined : agedAt(`${path}/${name}`, digits, kept);
     if (aged) yield [digits!, aged];
   }
 }
 
-function agedAt(file: string): Aged | undefined {
+/** @param kept from `keptIn` of its folder */
+function agedAt(file: string, digits: string, kept: ReadonlyMap<string, number>): Aged | undefined {
   const stats = lstatSync(file, { throwIfNoEntry: false });
-  return stats?.isFile() ? { bytes: stats.size, createdAt: stats.mtimeMs, usedAt: stats.mtimeMs } : undefined;
+  if (!stats?.isFile()) return undefined;
+  const bytes = stats.size + (kept.get(digits.slice(2, 20)) ?? 0);
+  return { bytes, createdAt: stats.mtimeMs, usedAt: stats.mtimeMs };
+}
+
+/** The bytes of contents that are kept for the entries of a shard, by what the names of both begin with. */
+function keptIn(shard: string, names: readonly string[]): Map<string, number> {
+  const kept = new Map<string, number>();
+  for (const name of names) {
+    if (!isKeptFile(name)) continue;
+    const digits = name.slice(0, 18);
+    const size = lstatSync(`${shard}/${name}`, { throwIfNoEntry: false })?.size ?? 0;
+    kept.set(digits, (kept.get(digits) ?? 0) + size);
+  }
+  return kept;
 }
 
 /** Milliseconds. Some file systems date by whole seconds, or by two. */
@@ -43,10 +61,11 @@ export function makeLedger(root: Root, tree: Tree): void {
   for (const shard of tree.shards()) {
     const { mtimeMs } = lstatSync(shard.path, { throwIfNoEntry: false }) ?? { mtimeMs: 0 };
     if (mtimeMs < start - COARSE) continue;
-    for (const name of namesIn(shard.path)) {
+    const names = namesIn(shard.path);
+    for (const name of names) {
       const digits = digitsIn(shard.name, name);
       if (digits === undefined || table.find(shard.folder, digits) !== NONE) continue;
-      const aged = agedAt(`${shard.path}/${name}`);
+      const aged = agedAt(`${shard.path}/${name}`, digits, keptIn(shard.path, names));
       if (aged) ledger.note(writtenLine(`${shard.folder}/${shard.name}/${name}`, aged));
     }
   }

@@ -1,15 +1,27 @@
-import { type Aged, type AgeLimits, exceeded, isExpired, type RetentionLimits } from "../../limits.js";
+import {
+  type Aged,
+  type AgeLimits,
+  exceeded,
+  isAhead,
+  isExpired,
+  type RetentionLimits,
+  type SizeLimits,
+} from "../../limits.js";
 import { fileOf, parseEntryName } from "../entry-file.js";
 import { EntryTable, NONE, Numbers, sortedRows, TIME_BITS, ticksOf } from "./entry-table.js";
-import { type Found, pathFolder, type Victim, Victims, victimOf } from "./victims.js";
+import { spaced } from "./sample.js";
+import { type Found, type Place, pathFolder, type Victim, Victims, victimOf } from "./victims.js";
+
+interface Total {
+  size: number;
+  bytes: number;
+}
 
 /** The entries of a path, whatever the version. */
-interface Group {
+interface Group extends Total {
   /** The least and the most recently used. */
   first: number;
   last: number;
-  size: number;
-  bytes: number;
   /** Some of the oldest, the oldest last, each with its time. */
   oldest: { readonly row: number; readonly createdAt: number }[];
 }
@@ -30,7 +42,7 @@ export class LedgerIndex {
   #turns = new Numbers();
   #turn = 0;
 
-  #bytes = 0;
+  #all: Total = { size: 0, bytes: 0 };
 
   get size(): number {
     return this.#table.size;
@@ -61,7 +73,7 @@ export class LedgerIndex {
     this.#byPath = new Map();
     [this.#befores, this.#afters, this.#turns] = [new Numbers(), new Numbers(), new Numbers()];
     this.#turn = 0;
-    this.#bytes = 0;
+    this.#all = { size: 0, bytes: 0 };
   }
 
   /** A line that no writer of entries could have written is passed over: what it names is not to be trusted. */
@@ -92,7 +104,8 @@ export class LedgerIndex {
   }
 
   #use(row: number, usedAt: number): void {
-    if (this.#table.usedAt(row) >= usedAt) return;
+    const known = this.#table.usedAt(row);
+    if (known >= usedAt && !isAhead(known, usedAt)) return; // a clock was set back
     this.#table.use(row, usedAt);
     const group = this.#groupOf(row);
     this.#unlink(group, row);
@@ -104,9 +117,10 @@ export class LedgerIndex {
     const group = this.#groups[number] ?? this.#groupAt(pathFolder(folder));
     this.#groups[number] = group;
     this.#append(group, row);
-    group.size++;
-    group.bytes += this.#table.bytesOf(row);
-    this.#bytes += this.#table.bytesOf(row);
+    for (const total of [group, this.#all]) {
+      total.size++;
+      total.bytes += this.#table.bytesOf(row);
+    }
   }
 
   #groupAt(path: string): Group {
@@ -125,9 +139,10 @@ export class LedgerIndex {
   #remove(row: number): void {
     const group = this.#groupOf(row);
     this.#unlink(group, row);
-    group.size--;
-    group.bytes -= this.#table.bytesOf(row);
-    this.#bytes -= this.#table.bytesOf(row);
+    for (const total of [group, this.#all]) {
+      total.size--;
+      total.bytes -= this.#table.bytesOf(row);
+    }
     this.#table.remove(row);
   }
 
@@ -238,7 +253,6 @@ export class LedgerIndex {
     now: number,
   ): [row: number, limit: keyof RetentionLimits] | undefined {
     const group = path === undefined ? undefined : this.#groupAt(path);
-    const [size, bytes] = group ? [group.size, group.bytes] : [this.size, this.#bytes];
     if (group && limits.maxAge !== undefined) {
       const oldest = this.#oldest(group);
       if (oldest !== undefined && this.#isExpired(oldest, { maxAge: limits.maxAge }, now)) return [oldest, "maxAge"];
@@ -246,10 +260,40 @@ export class LedgerIndex {
     if (group && group.first !== NONE && this.#isExpired(group.first, { maxIdle: limits.maxIdle }, now)) {
       return [group.first, "maxIdle"];
     }
+    const { size, bytes } = group ?? this.#all;
     const limit = exceeded(size, bytes, limits);
     if (!limit || size === 0) return undefined;
     const [first] = group ? [group.first] : this.#leastRecentFirst();
     return [first!, limit];
+  }
+
+  #rowsIn(group: Group | undefined): Iterable<number> {
+    return group ? this.#rowsOf(group) : this.#table.rows();
+  }
+
+  /** Whether the entries of a path, or all, are more than their number or size may be. */
+  exceeds(path: string | undefined, limits: SizeLimits): boolean {
+    const { size, bytes } = path === undefined ? this.#all : this.#groupAt(path);
+    return exceeded(size, bytes, limits) !== undefined;
+  }
+
+  /** Where the entries of a path are, or all of them. @param most only so many, which are other ones each time */
+  *places(path: string | undefined, most?: number): Generator<Place, void> {
+    const group = path === undefined ? undefined : this.#groupAt(path);
+    const { size } = group ?? this.#all;
+    const rows = most === undefined ? this.#rowsIn(group) : spaced(this.#rowsIn(group), size, most, this.#table.end);
+    for (const row of rows) {
+      const isAmong = this.#table.isThere(row) && (!group || this.#groupOf(row) === group);
+      if (isAmong) yield { folder: this.#table.folderOf(row), digits: this.#table.digitsOf(row) };
+    }
+  }
+
+  /** Forgets entries that are gone. */
+  forget(places: readonly Place[]): void {
+    for (const { folder, digits } of places) {
+      const row = this.#table.find(folder, digits);
+      if (row !== NONE) this.#remove(row);
+    }
   }
 
   #isExpired(row: number, limits: AgeLimits, now: number): boolean {

@@ -3,10 +3,14 @@ import type { Evicted } from "../../engine.js";
 import { beyond, type RetentionLimits } from "../../limits.js";
 import { EntryTable, Numbers } from "./entry-table.js";
 
-/** An entry that has to go: its folder and digits, as in a table, and what is told of it. */
-export interface Victim {
+/** Where an entry is: its folder and digits, as in a table. */
+export interface Place {
   readonly folder: string;
   readonly digits: string;
+}
+
+/** An entry that has to go, and what is told of it. */
+export interface Victim extends Place {
   readonly evicted: Evicted;
 }
 
