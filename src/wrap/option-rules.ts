@@ -146,8 +146,12 @@ export const isSignal: Rule = (value) => {
   return hasMembers ? undefined : "must be an AbortSignal: new AbortController().signal";
 };
 
+/** Not a Map, a Date and the like, in which nothing is given by name. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(value).length > 0;
 }
 
 export function numbersOfMemory({ maxBytes, trust }: { maxBytes: unknown; trust?: unknown }) {

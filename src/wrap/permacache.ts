@@ -6,7 +6,7 @@ import { newStats } from "../call/stats.js";
 import { subjectOf } from "../call/subjects.js";
 import { warnOnce } from "../call/trouble.js";
 import { assertPath, type Identity, identityText } from "../entry/identity.js";
-import { OptionError, SignatureError } from "../errors.js";
+import { assertArguments, OptionError, SignatureError } from "../errors.js";
 import { createBinder } from "../signature/bind.js";
 import type { AnyFunction, CallArguments } from "../signature/function-types.js";
 import { parallelParameters } from "../signature/parallel.js";
@@ -26,11 +26,18 @@ import { checkOptions, DEFAULTS, limitsOf, settingsOf } from "./settings.js";
  * @internal
  */
 export function createPermacache(state: CacheState): Permacache {
-  return ((path: string, options?: unknown) => {
+  return ((path: string, options?: unknown, ...extra: unknown[]) => {
     assertPath(path);
+    assertArguments(
+      `permacache("${path}")`,
+      [path, options, ...extra],
+      2,
+      "A function to wrap comes in a second call: permacache(path, options)(fn).",
+    );
     const own = checkOptions(`permacache("${path}")`, options, "function");
-    return (fn: Function, context?: unknown) => {
+    return (fn: Function, context?: unknown, ...more: unknown[]) => {
       assertWrappable(path, fn, context);
+      assertArguments(`permacache("${path}")()`, [fn, context, ...more], 2);
       return createCachedFunction(planOf(state, path, own, fn));
     };
   }) as Permacache;
@@ -65,7 +72,10 @@ function pathOf(name: string): string {
  * @param self the receiver, where the key needs one
  * @throws OptionError where the function is not cached
  */
-export function cacheOf<F extends AnyFunction>(fn: F, self?: unknown): CachedFunction<OmitThisParameter<F>> {
+export function cacheOf<F extends AnyFunction>(fn: F, self?: unknown): CachedFunction<OmitThisParameter<F>>;
+export function cacheOf<F extends AnyFunction>(...args: [fn: F, self?: unknown]): CachedFunction<OmitThisParameter<F>> {
+  assertArguments("cacheOf()", args, 2);
+  const [fn, self] = args;
   if (!subjectOf(fn)) throw new OptionError(`cacheOf: ${fn?.name || String(fn)} is not a cached function.`);
   const cached = fn as unknown as CachedFunction<any>;
   return (self === undefined ? cached : cached.with({ this: self })) as unknown as CachedFunction<OmitThisParameter<F>>;

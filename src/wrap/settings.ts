@@ -120,6 +120,10 @@ export function limitsIn(settings: RetentionLimits, kind?: Option["limit"]): Ret
  * @throws OptionError where one is unknown, or is not a positive number of its unit
  */
 export function checkLimits(subject: string, limits: Limits): RetentionLimits {
+  if (!isRecord(limits)) {
+    const names = LIMITS.map(([each]) => each).join(", ");
+    throw new OptionError(`${subject}: the limits must be an object, with any of ${names}.`);
+  }
   const numbers: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(limits)) {
     const [, option] = LIMITS.find(([each]) => each === name) ?? [];

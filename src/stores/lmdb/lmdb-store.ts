@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { OptionError } from "../../errors.js";
+import { assertArguments, OptionError } from "../../errors.js";
 import type { SyncEngine } from "../engine.js";
 import { LmdbEngine } from "./engine.js";
 
@@ -21,7 +21,10 @@ export interface LmdbStoreOptions {
  *
  * @throws OptionError for wrong options; when it is first used, where `lmdb` is missing
  */
-export function lmdbStore(options: LmdbStoreOptions): SyncEngine {
+export function lmdbStore(options: LmdbStoreOptions): SyncEngine;
+export function lmdbStore(...args: [options: LmdbStoreOptions]): SyncEngine {
+  assertArguments("lmdbStore()", args, 1);
+  const [options] = args;
   if (typeof options !== "object" || options === null) {
     throw new OptionError(`lmdbStore(): give an object with a "path", such as { path: ".cache/lmdb" }.`);
   }

@@ -1,4 +1,4 @@
-import { OptionError } from "../../errors.js";
+import { assertArguments, OptionError } from "../../errors.js";
 import type { AsyncEngine } from "../engine.js";
 import { assertInstalled } from "./connection.js";
 import { RedisEngine, type RedisPlace } from "./redis-engine.js";
@@ -26,7 +26,10 @@ export interface RedisStoreOptions {
  *
  * @throws OptionError for options that are wrong, or where the package is missing
  */
-export function redisStore(options: RedisStoreOptions): AsyncEngine {
+export function redisStore(options: RedisStoreOptions): AsyncEngine;
+export function redisStore(...args: [options: RedisStoreOptions]): AsyncEngine {
+  assertArguments("redisStore()", args, 1);
+  const [options] = args;
   return new RedisEngine(checked(options));
 }
 
