@@ -1,7 +1,6 @@
 import { digestOf } from "../call/bind.js";
 import { metaOfHead } from "../call/outcome.js";
 import { abandon } from "../call/single-flight.js";
-import { storeTrouble } from "../call/trouble.js";
 import { decodeValue } from "../entry/codecs.js";
 import type { DecodedEntry } from "../entry/entry.js";
 import { assertPath, folderNames, parseIdentity, versionFolder, versionOfFolder } from "../entry/identity.js";
@@ -11,6 +10,7 @@ import { assertArguments, OptionError, StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { run, turn } from "../flow.js";
 import { canonicalJson } from "../key/canonical-json.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Plain } from "../signature/function-types.js";
 import type { Evicted, Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
@@ -23,6 +23,7 @@ import { exportTo } from "./archive/export.js";
 import { importFrom } from "./archive/import.js";
 import type { Cache, OpenPath, PathEntry, PathSummary } from "./interface.js";
 import { checkMethodOptions } from "./method-options.js";
+import { telling, tellingEach } from "./trouble.js";
 import { identityIn, verify } from "./verify.js";
 import { sparing } from "./work-progress.js";
 
@@ -80,19 +81,20 @@ export function inventoryOf(state: CacheState): Inventory {
       assertArguments(subject, args, 3);
       const [path, file, options] = args;
       checkFile(subject, file);
-      checkMethodOptions(subject, options, { onProgress: "function" });
+      const given = checkMethodOptions(subject, options, { onProgress: "function" });
       const store = state.store();
-      return telling(subject, store, () => exportTo(store, path, file, { ...options, trust: state.trust }));
+      const { trust } = state;
+      return telling(subject, store, () => exportTo(store, path, file, inheritingNothing<object>(given, { trust })));
     },
     importFrom: async (...args) => {
       const subject = "cache.importFrom()";
       assertArguments(subject, args, 3);
       const [path, file, options] = args;
       checkFile(subject, file);
-      checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
+      const given = checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
       const store = state.store();
-      const { compress } = state.settings;
-      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress, trust: state.trust }));
+      const settings = inheritingNothing<object>(given, { compress: state.settings.compress, trust: state.trust });
+      return telling(subject, store, () => importFrom(store, path, file, settings));
     },
     close: async (...extra: unknown[]) => {
       assertArguments("cache.close()", extra, 0);
@@ -264,7 +266,9 @@ function open(state: CacheState, path: string, options: { version?: string | nul
         const { maxEntries, maxBytes, ...ages } = state.limits;
         // As for a function: the sizes of the cache are for all of its paths.
         const [own, whole] =
-          limits !== undefined ? [checkLimits(`${subject}.prune()`, limits), {}] : [ages, { maxEntries, maxBytes }];
+          limits !== undefined
+            ? [checkLimits(`${subject}.prune()`, limits), inheritingNothing({})]
+            : [ages, { maxEntries, maxBytes }];
         for await (const { folder } of store.folders(path)) return told(await run(folder.evict(own, whole))); // of all versions
         return 0;
       }),
@@ -331,27 +335,4 @@ async function clear(folders: AsyncIterable<StoredFolder>): Promise<number> {
 function told(gone: readonly Evicted[]): number {
   if (isHeard("evict")) for (const { path, limit } of gone) emit({ type: "evict", path, reason: limit });
   return gone.length;
-}
-
-// ---- trouble ----
-
-async function telling<T>(subject: string, { directory }: Store, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw storeTrouble(subject, directory, error);
-  }
-}
-
-/** Items by groups: each of these async generators costs an item a tenth of a microsecond, a sync one next to nothing. */
-async function* tellingEach<T>(
-  subject: string,
-  { directory }: Store,
-  groups: AsyncIterable<Iterable<T>>,
-): AsyncGenerator<T, void> {
-  try {
-    for await (const group of groups) for (const each of group) yield each;
-  } catch (error) {
-    throw storeTrouble(subject, directory, error);
-  }
 }

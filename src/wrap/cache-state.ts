@@ -6,6 +6,7 @@ import type { Identity } from "../entry/identity.js";
 import { Seal } from "../entry/seal.js";
 import { OWN, type Trust } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Engine } from "../stores/engine.js";
 import { FileEngine, type FileEngineOptions } from "../stores/file/file-engine.js";
 import type { Folder } from "../stores/folder.js";
@@ -30,7 +31,7 @@ export class CacheState {
     addStats(this.statsOfCalls, stats);
   });
   readonly #warned = new Map<string, Set<string>>();
-  #settings: Defaults = {};
+  #settings: Defaults = inheritingNothing({});
   #given: Engine | undefined;
   #memory: MemoryTier | undefined;
   #trust = OWN;
@@ -55,8 +56,9 @@ export class CacheState {
   }
 
   /** The secret goes no further than into its seal. @throws OptionError where there are a store and a directory */
-  #set({ secret, store = this.#given, memory: held, ...settings }: CacheSettings): void {
-    const all = { ...this.#settings, ...settings };
+  #set(given: CacheSettings): void {
+    const { secret, store = this.#given, memory: held, ...settings } = inheritingNothing(given);
+    const all = inheritingNothing<Defaults>(this.#settings, settings);
     if (store && all.dir !== undefined) {
       throw new OptionError(
         `The options "dir" and "store" exclude each other: the store is in ${store.location}. Leave one of them out.`,

@@ -13,14 +13,15 @@ import { registerSubject } from "../call/subjects.js";
 import { storeTrouble } from "../call/trouble.js";
 import type { EntryMeta } from "../entry/entry-meta.js";
 import { headTrusted } from "../entry/trust.js";
-import { assertArguments, BindingError, OptionError } from "../errors.js";
+import { assertArguments, BindingError } from "../errors.js";
 import { type Flow, isFlow, turn, wait } from "../flow.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
-import type { Limits } from "../stores/limits.js";
+import type { Limits, RetentionLimits } from "../stores/limits.js";
 import { checkLimits, checkOptions } from "./settings.js";
 
-export function createCachedFunction(plan: Plan, settings: CallSettings = {}): Function {
+export function createCachedFunction(plan: Plan, settings: CallSettings = NO_SETTINGS): Function {
   const start = plan.batch ? beginOfBatch : begin;
   // The wrapped function is called right here: one frame stands between it and its caller, and a recursion gets far.
   const cached = function (this: unknown, ...args: unknown[]): unknown {
@@ -156,8 +157,11 @@ function managementOf(plan: Plan, settings: CallSettings) {
         1,
         "delete(...args) removes the entry of one call.",
       );
-      const given = limits !== undefined && { own: checkLimits(`${plan.subject}: prune`, limits), whole: {} };
-      const { own, whole } = given || (plan.settings().limits ?? { own: {}, whole: {} });
+      const given = limits !== undefined && {
+        own: checkLimits(`${plan.subject}: prune`, limits),
+        whole: NO_LIMITS.whole,
+      };
+      const { own, whole } = given || (plan.settings().limits ?? NO_LIMITS);
       return evicted(plan, yield* folder().evict(own, whole)).length;
     }),
     stats: (...extra: unknown[]): Stats => {
@@ -172,14 +176,14 @@ function managementOf(plan: Plan, settings: CallSettings) {
         "The arguments of the call come in a second call: with(overrides)(...args).",
       );
       const given = checkOptions(`${plan.subject}.with()`, overrides, "call");
-      if (given.onProgress && !plan.batch) {
-        throw new OptionError(`${plan.subject}.with(): onProgress is for functions with \`parallel\`.`);
-      }
       if (given.dir !== undefined) plan.folder(given.dir); // throws where the cache has a store
-      return createCachedFunction(plan, { ...settings, ...given });
+      return createCachedFunction(plan, inheritingNothing<CallSettings>(settings, given));
     },
   };
 }
+
+const NO_LIMITS = { own: inheritingNothing<RetentionLimits>({}), whole: inheritingNothing<RetentionLimits>({}) };
+const NO_SETTINGS: CallSettings = inheritingNothing({});
 
 const WAYS_OUT =
   "delete(...args) removes the entry of one call; cache.clear(path) removes all of a path; clear() removes all entries of this function.";

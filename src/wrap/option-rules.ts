@@ -5,6 +5,7 @@ import type { Codec } from "../entry/codecs.js";
 import { type Compression, compressionOf } from "../entry/compression.js";
 import { SHORTEST_SECRET } from "../entry/seal.js";
 import type { AbortSignalLike } from "../flow.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Engine } from "../stores/engine.js";
 
 /** A place where an option may stand. */
@@ -114,7 +115,8 @@ export const isMemory: Rule = (value) => {
   const unknown = Object.keys(value).find((name) => name !== "maxBytes" && name !== "trust");
   if (unknown !== undefined) return `has no "${unknown}": it is { maxBytes, trust? }`;
   if (!(byteCount(value.maxBytes) > 0)) return `needs a maxBytes of more than 0: ${SIZE.must}`;
-  if (value.trust === undefined || milliseconds(value.trust) > 0) return undefined;
+  const { trust } = inheritingNothing(value);
+  if (trust === undefined || milliseconds(trust) > 0) return undefined;
   return 'has a trust that must be more than 0: milliseconds, or a text such as "1s"';
 };
 
@@ -154,6 +156,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return isPlain || Object.keys(value).length > 0;
 }
 
-export function numbersOfMemory({ maxBytes, trust }: { maxBytes: unknown; trust?: unknown }) {
+export function numbersOfMemory(given: { maxBytes: unknown; trust?: unknown }) {
+  const { maxBytes, trust } = inheritingNothing(given);
   return { maxBytes: byteCount(maxBytes), trust: trust === undefined ? 0 : milliseconds(trust) };
 }

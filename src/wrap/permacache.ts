@@ -7,6 +7,7 @@ import { subjectOf } from "../call/subjects.js";
 import { warnOnce } from "../call/trouble.js";
 import { assertPath, type Identity, identityText } from "../entry/identity.js";
 import { assertArguments, OptionError, SignatureError } from "../errors.js";
+import { inheritingNothing } from "../key/originals.js";
 import { createBinder } from "../signature/bind.js";
 import type { AnyFunction, CallArguments } from "../signature/function-types.js";
 import { parallelParameters } from "../signature/parallel.js";
@@ -18,7 +19,7 @@ import type { Folder } from "../stores/folder.js";
 import type { CacheState } from "./cache-state.js";
 import { createCachedFunction } from "./cached-function.js";
 import type { CachedFunction, Permacache } from "./cached-function-types.js";
-import type { FunctionSettings } from "./options.js";
+import type { DefaultSettings, FunctionSettings } from "./options.js";
 import { checkOptions, DEFAULTS, limitsOf, settingsOf } from "./settings.js";
 
 /**
@@ -57,7 +58,7 @@ export function createCall(
         "cache.call: the function has no name, and its entries are found by that. Give it one: const load = (x) => ...; cache.call(load, x).",
       );
     }
-    return createCachedFunction(planOf(state, pathOf(fn.name), { source: true }, fn, true))(...args);
+    return createCachedFunction(planOf(state, pathOf(fn.name), inheritingNothing({ source: true }), fn, true))(...args);
   };
 }
 
@@ -100,7 +101,7 @@ function assertWrappable(path: string, fn: unknown, context: unknown): void {
 
 /** Reads the function, and checks what its own options say of it. */
 function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Function, isCall = false): Plan {
-  const { keywords, source: isSourceAdded } = { ...DEFAULTS, ...own };
+  const { keywords, source: isSourceAdded } = withDefaults(own);
   // A cached function shows the signature of what it wraps.
   const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature, path);
   const shown = `${signature.name}${signature.text}`;
@@ -242,7 +243,7 @@ function outFilesOf(path: string, shown: string, signature: Signature, own: Func
 
 /** @throws OptionError, SignatureError where the function cannot take a part of the elements at a time */
 function batchOf(path: string, signature: Signature, own: FunctionSettings): BatchPlan | undefined {
-  const { parallel, chunkSize, concurrency, onProgress } = { ...DEFAULTS, ...own };
+  const { parallel, chunkSize, concurrency, onProgress } = withDefaults(own);
   if (parallel === undefined) return undefined;
   const parameters = parallelParameters(`permacache("${path}")`, signature, parallel);
   return { parameters, chunkSize, concurrency, onProgress };
@@ -259,6 +260,10 @@ function folderOf(
     return state.folder(identity, undefined, async);
   });
   return (dir) => (dir === undefined ? byDefault() : state.folder(identity, dir, async));
+}
+
+function withDefaults(own: FunctionSettings): DefaultSettings & FunctionSettings {
+  return inheritingNothing<DefaultSettings | FunctionSettings>(DEFAULTS, own) as DefaultSettings & FunctionSettings;
 }
 
 function once<T>(make: () => T): () => T {

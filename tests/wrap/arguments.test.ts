@@ -73,9 +73,6 @@ test("entries, stats, prune and with refuse what they do not read", async (t) =>
     }
     t.deepEqual(f.stats(), before);
   }
-  const [sync, , batch] = await functions(t);
-  t.throws(() => sync.with({ onProgress() {} }), { instanceOf: OptionError });
-  t.notThrows(() => batch.with({ onProgress() {} }));
 });
 
 test("an async function rejects where a sync one throws", async (t) => {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { assertArguments, OptionError } from "../../errors.js";
+import { inheritingNothing } from "../../key/originals.js";
 import type { SyncEngine } from "../engine.js";
 import { LmdbEngine } from "./engine.js";
 
@@ -28,7 +29,7 @@ export function lmdbStore(...args: [options: LmdbStoreOptions]): SyncEngine {
   if (typeof options !== "object" || options === null) {
     throw new OptionError(`lmdbStore(): give an object with a "path", such as { path: ".cache/lmdb" }.`);
   }
-  const { path, mapSize, ...others } = options;
+  const { path, mapSize, ...others } = inheritingNothing(options);
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     throw new OptionError(`lmdbStore(): there is no option "${unknown}". Its options are path and mapSize.`);
