@@ -141,7 +141,7 @@ function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
 function* compute(job: Job, calls: readonly Call[]): Flow<void> {
   const { plan, mode, scope } = job;
   if (job.within) assertStackRoom();
-  const flight = new Flight<Landings>(mode === "refresh" ? scope : undefined, mode !== "read-only", job.within);
+  const flight = new Flight<Landings>(mode === "refresh" ? scope : undefined, mode !== "read-only", job.within, plan);
   flight.canBeJoined = plan.async;
   const landed = new Map<Call, Landed>();
   for (const { folder, digest } of calls) {
@@ -194,9 +194,11 @@ function* runFor(job: Job, calls: readonly Call[], flight: Flight<Landings>, lan
   const around = { scope: context.getStore()?.scope, flight };
   const result: unknown = yield new InvocationIn(plan.fn, job.self, args, around);
   flight.canBeJoined = isThenable(result);
+  plan.gavePromise = flight.canBeJoined;
   const value = flight.canBeJoined ? yield* wait(result) : result;
   const duration = (performance.now() - start) / calls.length;
-  const meta = { async: plan.async || flight.canBeJoined, createdAt: Date.now(), duration };
+  const isPlainPromise = !plan.async && flight.canBeJoined;
+  const meta = { async: plan.async || flight.canBeJoined, isPlainPromise, createdAt: Date.now(), duration };
   const results = job.resultsOf(value, calls);
   assertWritten(plan.subject, out, before);
   const taken = calls.map((call, i) => takeResult(call, results[i], marks, flight, calls.length > 1));

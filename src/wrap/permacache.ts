@@ -149,6 +149,7 @@ function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Func
     },
     folder: folderOf(state, identity, async, assertFits),
     stats: isCall ? state.statsOfCalls : newStats(),
+    gavePromise: undefined,
     evictedUnused: 0,
     warned: isCall ? state.warned(identityText(identity)) : new Set<string>(), // each call wraps anew
   };
