@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { assertPath } from "../entry/identity.js";
 import { assertArguments, OptionError, StoreError } from "../errors.js";
 import type { AnyAsyncFunction } from "../signature/function-types.js";
@@ -71,7 +71,7 @@ export function tempCache(...args: [name: string, options?: Omit<CacheOptions, "
     return cacheOf(new CacheState({ maxAge: TEMPORARY, ...settings, dir: name }));
   }
   assertPath(name);
-  const base = join(tmpdir(), `permacache-${userName()}`);
+  const base = resolve(tmpdir(), `permacache-${userName()}`);
   const state = new CacheState({ maxAge: TEMPORARY, ...settings, dir: join(base, ...name.split("/")) }, () =>
     assertPrivate(base),
   );

@@ -1,5 +1,3 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
 import envPaths from "env-paths"; // 2: later versions load `node:process` as a module, which takes 3 ms
 import { addStats, newStats, type Stats } from "../call/stats.js";
 import type { Identity } from "../entry/identity.js";
@@ -13,6 +11,7 @@ import type { Folder } from "../stores/folder.js";
 import type { RetentionLimits } from "../stores/limits.js";
 import { MemoryTier } from "../stores/memory/memory-tier.js";
 import { Store } from "../stores/store.js";
+import { absolute } from "./option-rules.js";
 import { type CacheSettings, OPTIONS } from "./options.js";
 import { DEFAULTS, limitsIn } from "./settings.js";
 
@@ -157,15 +156,16 @@ export class CacheState {
 
 /** @param dir by default `PERMACACHE_DIR`, else the per-user cache directory of the platform */
 export function fileEngineIn(dir: string | undefined, options: FileEngineOptions = {}): FileEngine {
-  return FileEngine.at(expand(dir ?? defaultDirectory()), options);
+  return FileEngine.at(dir === undefined ? defaultDirectory() : absolute(dir), options);
 }
 
 /** `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
 function defaultDirectory(): string {
-  return OPTIONS.dir.environment() ?? envPaths("permacache", { suffix: "" }).cache;
+  const given = OPTIONS.dir.environment() ?? envPaths("permacache", { suffix: "" }).cache;
+  const place = defaults.get(given) ?? absolute(given);
+  defaults.set(given, place);
+  return place;
 }
 
-/** `~` is the home directory, as in a shell. */
-function expand(dir: string): string {
-  return /^~(?=$|[\\/])/.test(dir) ? join(homedir(), dir.slice(1)) : dir;
-}
+/** By what the environment says: a relative path means the place that it meant when it was first used. */
+const defaults = new Map<string, string>();

@@ -1,3 +1,5 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import { isUint8Array } from "node:util/types";
 import bytes from "bytes";
 import ms from "ms";
@@ -31,6 +33,11 @@ export const isDirectory: Rule = (value, place) => {
   if (place === "function" && typeof value === "function") return undefined;
   return `must be the path of a directory${place === "function" ? ", or a function of the bound arguments that gives one" : ""}`;
 };
+
+/** The place that a path means now: `process.chdir` does not move it. `~` is the home directory, as in a shell. */
+export function absolute(path: string): string {
+  return resolve(/^~(?=$|[\\/])/.test(path) ? join(homedir(), path.slice(1)) : path);
+}
 
 export const isCodec: Rule = (value) => {
   if (value === "auto" || value === "json") return undefined;

@@ -76,8 +76,9 @@ function nameOf(name: string, { setting = name }: Option): string {
   return setting;
 }
 
-function valueOf({ read }: Option, given: unknown): unknown {
-  return read ? read(given) : given;
+function valueOf({ read, settled }: Option, given: unknown): unknown {
+  const value = settled ? settled(given) : given;
+  return read ? read(value) : value;
 }
 
 /**
