@@ -91,6 +91,18 @@ export class StoreError extends PermacacheError {
   }
 }
 
+/**
+ * An argument that a method does not read is a mistake of the caller, who expects it to matter.
+ * @param most how many arguments the method reads
+ * @param instead what the caller may have meant
+ * @throws OptionError where there are more
+ */
+export function assertArguments(subject: string, args: readonly unknown[], most: number, instead = ""): void {
+  if (args.length <= most) return;
+  const takes = most === 0 ? "no arguments" : most === 1 ? "one argument" : `at most ${most} arguments`;
+  throw new OptionError(`${subject} takes ${takes}, and was given ${args.length}.${instead && ` ${instead}`}`);
+}
+
 nameErrors({
   PermacacheError,
   PathError,

@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { debuglog, inspect } from "node:util";
+import { assertArguments, OptionError } from "./errors.js";
 
 /**
  * What the diagnostics channels `permacache:hit`, `:miss`, `:wait`, `:store`, `:evict` and `:error` carry. A wait is for
@@ -36,7 +37,11 @@ const channels = {
 let isVerbose = debuglog("permacache").enabled;
 
 /** Logs what the cache does to stderr, one line an event. Quiet by default. @param on `false` makes it quiet again */
-export function verbose(on = true): void {
+export function verbose(on?: boolean): void;
+export function verbose(...args: [on?: boolean]): void {
+  assertArguments("verbose()", args, 1);
+  const [on = true] = args;
+  if (typeof on !== "boolean") throw new OptionError("verbose() takes true or false.");
   isVerbose = on;
 }
 

@@ -1,8 +1,8 @@
 import { lstatSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { assertPath } from "../entry/identity.js";
-import { OptionError, StoreError } from "../errors.js";
+import { assertArguments, OptionError, StoreError } from "../errors.js";
 import type { AnyAsyncFunction } from "../signature/function-types.js";
 import type { AsyncEngine, SyncEngine } from "../stores/engine.js";
 import { CacheState, fileEngineIn } from "../wrap/cache-state.js";
@@ -18,7 +18,9 @@ import { inventoryOf } from "./inventory.js";
  */
 export function createCache(options: CacheOptions & { store: AsyncEngine }): Cache<AnyAsyncFunction>;
 export function createCache(options?: CacheOptions & { store?: SyncEngine | undefined }): Cache;
-export function createCache(options?: CacheOptions): Cache<any> {
+export function createCache(...args: [options?: CacheOptions]): Cache<any> {
+  assertArguments("createCache()", args, 1);
+  const [options] = args;
   return cacheOf(new CacheState(checkOptions("createCache()", options, "cache")));
 }
 
@@ -27,7 +29,10 @@ export function createCache(options?: CacheOptions): Cache<any> {
  * @param options `dir`: as that of a cache, private to the user
  * @throws OptionError
  */
-export function fileStore(options?: { dir?: string | undefined }): SyncEngine {
+export function fileStore(options?: { dir?: string | undefined }): SyncEngine;
+export function fileStore(...args: [options?: { dir?: string | undefined }]): SyncEngine {
+  assertArguments("fileStore()", args, 1);
+  const [options] = args;
   const { dir, ...others } = checkOptions("fileStore()", options, "cache");
   const [other] = Object.keys(others);
   if (other !== undefined) throw new OptionError(`fileStore(): there is no option "${other}". There is dir.`);
@@ -51,7 +56,10 @@ function cacheOf(state: CacheState): Cache {
  * @param options as those of a cache; `maxAge` is `"7d"` by default
  * @throws PathError, OptionError
  */
-export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Cache {
+export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Cache;
+export function tempCache(...args: [name: string, options?: Omit<CacheOptions, "dir">]): Cache {
+  assertArguments("tempCache()", args, 2);
+  const [name, options] = args;
   const settings = checkOptions("tempCache()", options, "cache");
   for (const option of ["dir", "store"] as const) {
     if (settings[option] === undefined) continue;
@@ -63,7 +71,7 @@ export function tempCache(name: string, options?: Omit<CacheOptions, "dir">): Ca
     return cacheOf(new CacheState({ maxAge: TEMPORARY, ...settings, dir: name }));
   }
   assertPath(name);
-  const base = join(tmpdir(), `permacache-${userName()}`);
+  const base = resolve(tmpdir(), `permacache-${userName()}`);
   const state = new CacheState({ maxAge: TEMPORARY, ...settings, dir: join(base, ...name.split("/")) }, () =>
     assertPrivate(base),
   );
@@ -93,7 +101,9 @@ const defaultState = new CacheState({});
 /** The cache of `permacache`: in `PERMACACHE_DIR`, else in the per-user cache directory of the platform. */
 export const defaultCache: DefaultCache = {
   ...cacheOf(defaultState),
-  configure(options) {
+  configure(...args) {
+    assertArguments("defaultCache.configure()", args, 1);
+    const [options] = args;
     defaultState.configure(checkOptions("defaultCache.configure()", options, "cache"));
   },
 };

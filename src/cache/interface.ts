@@ -72,6 +72,11 @@ export interface Cache<Fn extends AnyFunction = AnyFunction> {
   prune(limits?: Limits, options?: WorkOptions): Promise<number>;
   /** Removes all entries; gives their number. Computations that run are returned, not stored. */
   clear(): Promise<number>;
+  /**
+   * The same for one path, of all versions.
+   * @throws PathError, also for `undefined`: a path that is missing by mistake does not mean all paths
+   */
+  clear(path: string): Promise<number>;
   /** Reads everything, and tells what is damaged. With `fix` that is removed: it would be a miss anyway. */
   verify(options?: { fix?: boolean | undefined } & WorkOptions): Promise<Verified>;
   /**

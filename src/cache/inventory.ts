@@ -1,16 +1,16 @@
 import { digestOf } from "../call/bind.js";
 import { metaOfHead } from "../call/outcome.js";
 import { abandon } from "../call/single-flight.js";
-import { storeTrouble } from "../call/trouble.js";
 import { decodeValue } from "../entry/codecs.js";
 import type { DecodedEntry } from "../entry/entry.js";
 import { assertPath, folderNames, parseIdentity, versionFolder, versionOfFolder } from "../entry/identity.js";
 import { ReadableName } from "../entry/readable-name.js";
 import { decodeTrusted, headTrusted, type Trust } from "../entry/trust.js";
-import { OptionError, StoreError } from "../errors.js";
+import { assertArguments, OptionError, StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
 import { run, turn } from "../flow.js";
 import { canonicalJson } from "../key/canonical-json.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Plain } from "../signature/function-types.js";
 import type { Evicted, Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
@@ -23,6 +23,7 @@ import { exportTo } from "./archive/export.js";
 import { importFrom } from "./archive/import.js";
 import type { Cache, OpenPath, PathEntry, PathSummary } from "./interface.js";
 import { checkMethodOptions } from "./method-options.js";
+import { telling, tellingEach } from "./trouble.js";
 import { identityIn, verify } from "./verify.js";
 import { sparing } from "./work-progress.js";
 
@@ -34,28 +35,40 @@ type Inventory = Pick<
 
 export function inventoryOf(state: CacheState): Inventory {
   return {
-    list: () => {
+    list: (...extra: unknown[]) => {
+      assertArguments("cache.list()", extra, 0, "cache.open(path).entries() lists the entries of one path.");
       const store = state.store();
       return tellingEach("cache.list()", store, list(store, state.trust));
     },
-    open: (path, options) => open(state, path, options),
-    stats: async () => {
+    open: (...args) => {
+      assertArguments("cache.open()", args, 2);
+      return open(state, ...args);
+    },
+    stats: async (...extra: unknown[]) => {
+      assertArguments("cache.stats()", extra, 0);
       const { directory, lock } = state.store();
       return { ...state.stats(), directory, lock };
     },
-    prune: async (limits, options) => {
+    prune: async (...args) => {
       const subject = "cache.prune()";
+      assertArguments(subject, args, 2);
+      const [limits, options] = args;
       const { onProgress } = checkMethodOptions(subject, options, { onProgress: "function" });
       const store = state.store();
-      const given = limits ? checkLimits(subject, limits) : state.limits;
+      const given = limits === undefined ? state.limits : checkLimits(subject, limits);
       return telling(subject, store, async () => told(await store.prune(given, sparing(onProgress))));
     },
-    clear: async () => {
+    clear: async (...args: unknown[]) => {
+      assertArguments("cache.clear()", args, 1);
+      const [path] = args as [string];
+      if (args.length > 0) assertPath(path);
       const store = state.store();
-      return telling("cache.clear()", store, () => clear(store.folders()));
+      return telling("cache.clear()", store, () => clear(store.folders(path)));
     },
-    verify: async (options) => {
+    verify: async (...args) => {
       const subject = "cache.verify()";
+      assertArguments(subject, args, 1);
+      const [options] = args;
       const { fix = false, onProgress } = checkMethodOptions(subject, options, {
         fix: "boolean",
         onProgress: "function",
@@ -63,22 +76,30 @@ export function inventoryOf(state: CacheState): Inventory {
       const store = state.store();
       return telling(subject, store, () => verify(store, state.trust, fix, onProgress && sparing(onProgress)));
     },
-    exportTo: async (path, file, options) => {
+    exportTo: async (...args) => {
       const subject = "cache.exportTo()";
+      assertArguments(subject, args, 3);
+      const [path, file, options] = args;
       checkFile(subject, file);
-      checkMethodOptions(subject, options, { onProgress: "function" });
+      const given = checkMethodOptions(subject, options, { onProgress: "function" });
       const store = state.store();
-      return telling(subject, store, () => exportTo(store, path, file, { ...options, trust: state.trust }));
+      const { trust } = state;
+      return telling(subject, store, () => exportTo(store, path, file, inheritingNothing<object>(given, { trust })));
     },
-    importFrom: async (path, file, options) => {
+    importFrom: async (...args) => {
       const subject = "cache.importFrom()";
+      assertArguments(subject, args, 3);
+      const [path, file, options] = args;
       checkFile(subject, file);
-      checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
+      const given = checkMethodOptions(subject, options, { merge: "boolean", onProgress: "function" });
       const store = state.store();
-      const { compress } = state.settings;
-      return telling(subject, store, () => importFrom(store, path, file, { ...options, compress, trust: state.trust }));
+      const settings = inheritingNothing<object>(given, { compress: state.settings.compress, trust: state.trust });
+      return telling(subject, store, () => importFrom(store, path, file, settings));
     },
-    close: () => state.store().close(),
+    close: async (...extra: unknown[]) => {
+      assertArguments("cache.close()", extra, 0);
+      await state.store().close();
+    },
   };
 }
 
@@ -205,17 +226,23 @@ function open(state: CacheState, path: string, options: { version?: string | nul
     return newest;
   }
 
+  /** The named arguments, which are all that a method takes. */
+  function only(args: readonly unknown[]): Plain | string {
+    assertArguments(subject, args, 1, "Give the arguments of the call by name, as one object.");
+    return args[0] as Plain | string;
+  }
+
   return {
-    key: (given) => keyOf(subject, given),
-    has: (given) => telling(subject, store, async () => (await find(given)) !== undefined),
-    peek: (given) =>
+    key: (...args) => keyOf(subject, only(args)),
+    has: (...args) => telling(subject, store, async () => (await find(only(args))) !== undefined),
+    peek: (...args) =>
       telling(subject, store, async () => {
-        const entry = await find(given);
+        const entry = await find(only(args));
         return entry && peeked(subject, state, entry);
       }),
-    delete: (given) =>
+    delete: (...args) =>
       telling(subject, store, async () => {
-        const name = named(given);
+        const name = named(only(args));
         let isRemoved = false;
         for await (const { folder } of folders()) {
           abandon(folder, name.digest);
@@ -223,15 +250,25 @@ function open(state: CacheState, path: string, options: { version?: string | nul
         }
         return isRemoved;
       }),
-    entries: () => tellingEach(subject, store, entriesOf(store, state.trust, folders())),
-    clear: () => telling(subject, store, () => clear(folders())),
-    prune: (limits) =>
+    entries: (...extra: unknown[]) => {
+      assertArguments(`${subject}.entries()`, extra, 0);
+      return tellingEach(subject, store, entriesOf(store, state.trust, folders()));
+    },
+    clear: (...extra: unknown[]) =>
       telling(subject, store, async () => {
+        assertArguments(`${subject}.clear()`, extra, 0, "delete(named) removes one entry.");
+        return clear(folders());
+      }),
+    prune: (...args) =>
+      telling(subject, store, async () => {
+        assertArguments(`${subject}.prune()`, args, 1);
+        const [limits] = args;
         const { maxEntries, maxBytes, ...ages } = state.limits;
         // As for a function: the sizes of the cache are for all of its paths.
-        const [own, whole] = limits
-          ? [checkLimits(`${subject}.prune()`, limits), {}]
-          : [ages, { maxEntries, maxBytes }];
+        const [own, whole] =
+          limits !== undefined
+            ? [checkLimits(`${subject}.prune()`, limits), inheritingNothing({})]
+            : [ages, { maxEntries, maxBytes }];
         for await (const { folder } of store.folders(path)) return told(await run(folder.evict(own, whole))); // of all versions
         return 0;
       }),
@@ -298,27 +335,4 @@ async function clear(folders: AsyncIterable<StoredFolder>): Promise<number> {
 function told(gone: readonly Evicted[]): number {
   if (isHeard("evict")) for (const { path, limit } of gone) emit({ type: "evict", path, reason: limit });
   return gone.length;
-}
-
-// ---- trouble ----
-
-async function telling<T>(subject: string, { directory }: Store, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw storeTrouble(subject, directory, error);
-  }
-}
-
-/** Items by groups: each of these async generators costs an item a tenth of a microsecond, a sync one next to nothing. */
-async function* tellingEach<T>(
-  subject: string,
-  { directory }: Store,
-  groups: AsyncIterable<Iterable<T>>,
-): AsyncGenerator<T, void> {
-  try {
-    for await (const group of groups) for (const each of group) yield each;
-  } catch (error) {
-    throw storeTrouble(subject, directory, error);
-  }
 }

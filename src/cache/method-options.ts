@@ -1,4 +1,5 @@
 import { OptionError } from "../errors.js";
+import { inheritingNothing } from "../key/originals.js";
 import { isRecord } from "../wrap/option-rules.js";
 
 /**
@@ -11,7 +12,7 @@ export function checkMethodOptions<O extends object>(
   options: O | undefined,
   types: Readonly<Record<keyof O & string, "boolean" | "function" | "string" | "string or null">>,
 ): Partial<O> {
-  if (options === undefined) return {};
+  if (options === undefined) return inheritingNothing<Partial<O>>({});
   if (!isRecord(options)) throw new OptionError(`${subject}: the options must be an object.`);
   for (const [name, value] of Object.entries(options)) {
     const type = Object.hasOwn(types, name) ? types[name as keyof O & string] : undefined;
@@ -20,5 +21,5 @@ export function checkMethodOptions<O extends object>(
     if (value !== undefined && !type.split(" or ").includes(value === null ? "null" : typeof value))
       throw new OptionError(`${subject}: the option "${name}" must be a ${type}.`);
   }
-  return options;
+  return inheritingNothing(options);
 }

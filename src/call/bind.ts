@@ -28,6 +28,8 @@ export interface Call {
   waited: boolean;
   /** The store was looked at, and no other computation was waited for since. */
   isLookedUp: boolean;
+  /** It may wait for the computation of another call. False once that gave what only one caller can have. */
+  joins: boolean;
   /** When the function was about to start, the arguments still had this key. */
   isSame: boolean;
   /** Why there was no hit, for those who listen. */
@@ -70,6 +72,7 @@ export function callFor(plan: Plan, key: string, folder: Folder, position: numbe
     record: NO_RECORD,
     waited: false,
     isLookedUp: false,
+    joins: true,
     isSame: true,
     missed: "refresh",
     rejected: undefined,

@@ -107,7 +107,8 @@ export function assertMayCompute(call: Call, { mode }: Terms): void {
 export function* uncached(plan: Plan, self: unknown, args: readonly unknown[]): Flow<Outcome> {
   const start = performance.now();
   const result: unknown = yield new Invocation(plan.fn, self, args);
-  const value = isThenable(result) ? yield* wait(result) : result;
+  plan.gavePromise = isThenable(result);
+  const value = plan.gavePromise ? yield* wait(result) : result;
   const now = { createdAt: Date.now(), duration: performance.now() - start };
   return { value, hit: false, key: "", async: value !== result, ...now, source: plan.source, bytes: 0 };
 }

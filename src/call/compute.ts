@@ -1,4 +1,4 @@
-import { decodeValue, type Payload } from "../entry/codecs.js";
+import { decodeValue, encodeValue, type Payload } from "../entry/codecs.js";
 import { type AbortSignalLike, type Flow, isFlow, isThenable, wait } from "../flow.js";
 import type { Folder, Mark } from "../stores/folder.js";
 import { type ChunkOptions, inChunks, throwIfAborted } from "./batch/chunks.js";
@@ -81,7 +81,7 @@ function* computeMissing(job: Job, chunk: readonly Call[], joined: Joined[]): Fl
   const missing = yield* look(job, chunk, (call) => call.isLookedUp);
   // From here until the flight has taken off nobody else runs.
   const own = missing.filter((call) => {
-    const landing = runningFor<Landings>(call, job)?.join(job.within);
+    const landing = call.joins ? runningFor<Landings>(call, job)?.join(job.within) : undefined;
     if (!landing) return true;
     landing.catch(() => {}); // it is waited for later, and may fail before
     joined.push({ call, landing });
@@ -105,8 +105,10 @@ function* settleJoined(job: Job, { call, landing }: Joined): Flow<boolean> {
     const landings = yield* wait(orAborted(landing, job.signal));
     const landed = landings.get(refreshId(call.folder, call.digest));
     if (!landed || call.out.length > 0) return false; // out files: it has written elsewhere
-    job.settle(call, hit(plan, copyOf(landed, plan)));
-    return true;
+    const copy = copyOf(landed, plan);
+    if (copy) job.settle(call, hit(plan, copy));
+    else call.joins = false;
+    return copy !== undefined;
   } catch (error) {
     throwIfAborted(job.signal);
     // The leader was told to stop; that is no answer for the others, who try themselves.
@@ -125,15 +127,18 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignalLike | undefined):
   });
 }
 
-/** Everybody who joined gets a copy, as from the store; only what cannot be copied is shared. */
-function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
-  if (!payload) return { ...outcome, hit: true };
+/**
+ * Everybody who joined gets a copy, as from the store. What cannot be copied is the leader's alone: a stream, an iterator or a
+ * `Response` can be read once, and others compute their own. A function is no such thing: it can be called by all of them.
+ */
+function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome | undefined {
+  if (!payload) return typeof outcome.value === "function" ? { ...outcome, hit: true } : undefined;
   try {
     const value = decodeValue(payload, Buffer.concat(payload.parts), plan.settings().codec);
     return { ...outcome, hit: true, value };
   } catch (error) {
     reportEntry(plan, error);
-    return { ...outcome, hit: true };
+    return undefined;
   }
 }
 
@@ -141,7 +146,7 @@ function copyOf({ outcome, payload }: Landed, plan: Plan): Outcome {
 function* compute(job: Job, calls: readonly Call[]): Flow<void> {
   const { plan, mode, scope } = job;
   if (job.within) assertStackRoom();
-  const flight = new Flight<Landings>(mode === "refresh" ? scope : undefined, mode !== "read-only", job.within);
+  const flight = new Flight<Landings>(mode === "refresh" ? scope : undefined, mode !== "read-only", job.within, plan);
   flight.canBeJoined = plan.async;
   const landed = new Map<Call, Landed>();
   for (const { folder, digest } of calls) {
@@ -194,9 +199,11 @@ function* runFor(job: Job, calls: readonly Call[], flight: Flight<Landings>, lan
   const around = { scope: context.getStore()?.scope, flight };
   const result: unknown = yield new InvocationIn(plan.fn, job.self, args, around);
   flight.canBeJoined = isThenable(result);
+  plan.gavePromise = flight.canBeJoined;
   const value = flight.canBeJoined ? yield* wait(result) : result;
   const duration = (performance.now() - start) / calls.length;
-  const meta = { async: plan.async || flight.canBeJoined, createdAt: Date.now(), duration };
+  const isPlainPromise = !plan.async && flight.canBeJoined;
+  const meta = { async: plan.async || flight.canBeJoined, isPlainPromise, createdAt: Date.now(), duration };
   const results = job.resultsOf(value, calls);
   assertWritten(plan.subject, out, before);
   const taken = calls.map((call, i) => takeResult(call, results[i], marks, flight, calls.length > 1));
@@ -274,6 +281,15 @@ function copied(payload: Payload | undefined): Payload | undefined {
   return payload && { ...payload, parts: [Buffer.concat(payload.parts)] };
 }
 
+/** What is not stored, because it is too large or a codec refuses it, can mostly be copied all the same. */
+function encodedToCopy(value: unknown): Payload | undefined {
+  try {
+    return encodeValue(value, "auto", false);
+  } catch {
+    return undefined;
+  }
+}
+
 const NOBODY: Landings = new Map();
 
 /** Where arguments were changed it is the result of another call: those who joined try again. */
@@ -282,7 +298,8 @@ function landingsOf(landed: ReadonlyMap<Call, Landed>): Landings {
   return new Map(
     same.map(([{ plan, folder, digest }, { outcome, payload, isTried }]) => {
       // The value itself is the caller's from now on.
-      const own = copied(isTried ? payload : encode(plan, outcome.value));
+      const encoded = isTried ? payload : encode(plan, outcome.value);
+      const own = copied(encoded ?? encodedToCopy(outcome.value));
       return [refreshId(folder, digest), { outcome, payload: own, isTried: true }];
     }),
   );

@@ -12,6 +12,7 @@ import { keptFileOf, serveOutFiles } from "./out-files/out-file-calls.js";
 import { sourcesOf } from "./out-files/serve.js";
 import { hit, metaOf, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
+import { isHitPromised, isHitUntold, mayJoin } from "./promised.js";
 import { type Flight, runningOf } from "./single-flight.js";
 import { type Terms, writesIn } from "./terms.js";
 import { reportEntry, reportStorage } from "./trouble.js";
@@ -19,6 +20,8 @@ import { reportEntry, reportStorage } from "./trouble.js";
 /** An outcome from the store, with what the entry says of out files. */
 export interface Found extends Outcome {
   readonly record: OutRecord;
+  /** Whether only a call of the function tells if this is to be a promise. */
+  readonly isUntold: boolean;
 }
 
 /**
@@ -29,11 +32,19 @@ export function consult(call: Call, terms: Terms): MaybeFlow<Outcome | undefined
   if (terms.mode === "refresh" && !isRefreshed(call, terms.scope)) return undefined;
   const looked = lookUp(call);
   if (looked instanceof Promise || call.out.length > 0) return consultOn(call, terms, looked);
-  return looked && serve(call, terms, looked);
+  return looked && !hasToLearn(call, terms, looked) ? serve(call, terms, looked) : undefined;
+}
+
+/** Computes once more rather than to give a promise to who expects a value, or a value to who expects a promise. */
+function hasToLearn(call: Call, { mode }: Terms, { isUntold }: Found): boolean {
+  if (!isUntold || mode === "only-if-cached") return false;
+  call.missed = "other source";
+  return true;
 }
 
 function* consultOn(call: Call, terms: Terms, looked: ReturnType<typeof lookUp>): Flow<Outcome | undefined> {
-  const entry = yield* wait(looked);
+  const found = yield* wait(looked);
+  const entry = found && !hasToLearn(call, terms, found) ? found : undefined;
   const served = entry && call.out.length > 0 ? yield* serveOutFiles(call, entry, writesIn(terms)) : entry;
   return served && serve(call, terms, served);
 }
@@ -68,14 +79,14 @@ export function refreshId(folder: Folder, digest: string): string {
 }
 
 /** A running computation that the call may wait for instead of computing. A refresh waits for none begun before it. */
-export function runningFor<T>({ folder, digest }: Call, terms: Terms): Flight<T> | undefined {
+export function runningFor<T>({ plan, folder, digest }: Call, terms: Terms): Flight<T> | undefined {
   const running = runningOf<T>(folder, digest);
   if (!running) return undefined;
   const { mode, scope } = terms;
   if (mode === "refresh" && !isBegunIn(scope, folder, digest)) return undefined;
   return (
-    (mode === "refresh" ? running.find((flight) => flight.scope === scope) : undefined) ??
-    running.find(({ stores }) => stores || !writesIn(terms))
+    (mode === "refresh" ? running.find((flight) => flight.scope === scope && mayJoin(plan, flight)) : undefined) ??
+    running.find((flight) => (flight.stores || !writesIn(terms)) && mayJoin(plan, flight))
   );
 }
 
@@ -133,13 +144,15 @@ function decode(call: Call, bytes: EntryBytes): Found | undefined {
     call.missed = "expired";
     return undefined;
   }
-  const { async, createdAt, duration, source } = entry;
+  const { createdAt, duration, source } = entry;
   try {
     const value = decodeValue(entry, entry.payload, plan.settings().codec, plan.settings().maxValueBytes);
     const record = entry.record === "" ? NO_RECORD : recordIn(entry, trust);
     const size = record === NO_RECORD ? entry.bytes : entry.bytes + bytesKept(record);
     // Name by name: to spread the entry would cost a fifth of a hit.
-    return { value, hit: true, key, async, createdAt, duration, source, bytes: size, record };
+    const async = entry.async && isHitPromised(plan, entry);
+    const isUntold = entry.isPlainPromise === true && isHitUntold(plan, entry);
+    return { value, hit: true, key, async, createdAt, duration, source, bytes: size, record, isUntold };
   } catch (error) {
     reportEntry(plan, error);
     return undefined;

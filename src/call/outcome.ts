@@ -10,7 +10,10 @@ export interface Outcome {
   readonly value: unknown;
   readonly hit: boolean;
   readonly key: string;
+  /** Whether it is given as a promise. */
   readonly async: boolean;
+  /** Of a new result: whether a plain function gave a promise. */
+  readonly isPlainPromise?: boolean;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly duration: number;

@@ -36,6 +36,8 @@ export interface Plan {
   /** Its entries in a directory, by default in that of its cache. */
   folder(dir: string | undefined): Folder;
   readonly stats: Stats;
+  /** Whether it gave a promise when this process last called it. `undefined`: it did not. */
+  gavePromise: boolean | undefined;
   /** Entries that went, one after the other, without having been used. */
   evictedUnused: number;
   /** The kinds of warning that were given: one each. */

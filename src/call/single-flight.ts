@@ -1,5 +1,6 @@
 import type { Folder } from "../stores/folder.js";
 import type { Scope } from "./modes.js";
+import type { Plan } from "./plan.js";
 
 /**
  * One running computation, which other calls of the same key in this process may join instead of computing.
@@ -21,11 +22,13 @@ export class Flight<T> {
    * @param scope the refresh scope that began it, if one did
    * @param stores whether its result is to be stored
    * @param parent the computation that it is begun in
+   * @param plan the function that is computed; `undefined` where none is
    */
   constructor(
     readonly scope: Scope | undefined,
     readonly stores: boolean,
     parent: Flight<any> | undefined,
+    readonly plan?: Plan,
   ) {
     this.parent = parent;
     parent?.startWaiting(this);

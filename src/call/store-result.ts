@@ -48,7 +48,7 @@ export function encode(plan: Plan, value: unknown): Payload | undefined {
   }
 }
 
-export type Meta = Pick<Outcome, "async" | "createdAt" | "duration">;
+export type Meta = Pick<Outcome, "async" | "isPlainPromise" | "createdAt" | "duration">;
 
 function entryOf({ plan, key }: Call, payload: Payload, meta: Meta, record = ""): Uint8Array[] {
   return encodeEntry({ ...meta, identity: plan.identity, key, source: plan.source, record }, payload, plan.trust.seal);
@@ -133,7 +133,8 @@ function* primeOne(call: Call, payload: Payload): Flow<void> {
   try {
     const mark = yield* wait(folder.mark());
     assertWritten(plan.subject, call.out, []);
-    const meta = { async: plan.async, createdAt: Date.now(), duration: 0 };
+    const isPlainPromise = !plan.async && plan.gavePromise === true;
+    const meta = { async: plan.async || isPlainPromise, isPlainPromise, createdAt: Date.now(), duration: 0 };
     const { isDurable } = plan.settings();
     yield* publish({ call, payload, meta, mark, flight, isDurable }, plan.async);
   } finally {

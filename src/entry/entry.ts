@@ -10,8 +10,9 @@ import { type Seal, SIGNATURE_LENGTH } from "./seal.js";
  *     magic       = "pmcache" 0x01                     8 bytes; the last is the version of this grammar, which also
  *                                                      stands in the path of the entry (`=1`): another is a clean miss
  *     checksum    = uint32                             CRC-32 of all that follows
- *     fixed       = flags format compression zero      4 bytes; flags: 1 = the function was async,
- *                                                      2 = there is a signature
+ *     fixed       = flags format compression zero      4 bytes; flags: 1 = the function gave a promise,
+ *                                                      2 = there is a signature, 4 = and was a plain function, not an
+ *                                                      async one (never set without 1; older readers ignore it)
  *                   createdAt duration                 float64 each; ms since 1970 and ms of computation
  *                   source                             32 bytes: SHA-256 of the function's source, zero where unknown
  *                   identityLength keyLength           uint32 each; bytes
@@ -52,6 +53,7 @@ const TEXTS = 92;
 
 const ASYNC = 1;
 const SIGNED = 2;
+const PLAIN = 4;
 
 export interface EntryHeader extends Omit<Payload, "parts"> {
   /** Path, version and source digest of the function, see `identityText`. */
@@ -59,6 +61,8 @@ export interface EntryHeader extends Omit<Payload, "parts"> {
   /** Canonical JSON. */
   readonly key: string;
   readonly async: boolean;
+  /** It gave a promise, though it is a plain function that does not say so. */
+  readonly isPlainPromise?: boolean;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   /** Milliseconds that the computation took. */
@@ -81,7 +85,7 @@ export function encodeEntry(header: Omit<EntryHeader, keyof Payload>, payload: P
   const texts = [identity, key, codecName, record];
   const head = Buffer.alloc(TEXTS + bytesIn(texts) + 8 * payload.lengths.length);
   MAGIC.copy(head);
-  head[FLAGS] = (header.async ? ASYNC : 0) | (seal ? SIGNED : 0);
+  head[FLAGS] = (header.async ? ASYNC : 0) | (seal ? SIGNED : 0) | (header.isPlainPromise ? PLAIN : 0);
   head[FORMAT] = placeIn(FORMATS, payload.format);
   head[COMPRESSION] = placeIn(COMPRESSIONS, payload.compression);
   head.writeDoubleLE(header.createdAt, CREATED_AT);
@@ -189,7 +193,7 @@ function decode(entry: Buffer, pieces: readonly Buffer[], length: number): Decod
   if (!places) return undefined;
   const { identityEnd, keyEnd, codecNameEnd, recordEnd, count, payloadStart, payloadEnd } = places;
   const textOf = textsIn(entry, recordEnd);
-  return {
+  const decoded: DecodedEntry = {
     identity: textOf(TEXTS, identityEnd),
     key: textOf(identityEnd, keyEnd),
     codecName: textOf(keyEnd, codecNameEnd),
@@ -204,6 +208,7 @@ function decode(entry: Buffer, pieces: readonly Buffer[], length: number): Decod
     bytes: length,
     payload: entry.subarray(payloadStart, payloadEnd),
   };
+  return (entry[FLAGS]! & PLAIN) === 0 ? decoded : { ...decoded, isPlainPromise: true };
 }
 
 /** What a listing tells of an entry, and what decides whether it is to be believed. */

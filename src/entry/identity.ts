@@ -1,5 +1,6 @@
 import { sha256 } from "#sha256";
 import { PathError } from "../errors.js";
+import { inheritingNothing } from "../key/originals.js";
 
 /** Which function an entry belongs to. Two functions with one identity share their entries. */
 export interface Identity {
@@ -10,7 +11,8 @@ export interface Identity {
 }
 
 /** The identity in one line, for people and for comparing: `a/b`, `a/b version "2"`. No path has a space. */
-export function identityText({ path, version, source }: Identity): string {
+export function identityText(identity: Identity): string {
+  const { path, version, source } = inheritingNothing(identity);
   return (
     path + (version === undefined ? "" : ` version ${JSON.stringify(version)}`) + (source ? ` source ${source}` : "")
   );
@@ -62,7 +64,8 @@ const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/;
  * The folder of a path: a name of its own for each path on any file system. `=` is in no path, so it starts escapes
  * (`=a` for `A`, `==` before a device name, `=-` for a trailing dot) and the folders that hold entries (`=1`).
  */
-export function folderNames({ path, version, source }: Identity): string[] {
+export function folderNames(identity: Identity): string[] {
+  const { path, version, source } = inheritingNothing(identity);
   // `1` is the version of the entry grammar.
   const entries = `=1${version === undefined ? "" : `=v${escapeVersion(version)}`}${source ? `${SOURCE}${source.slice(0, 32)}` : ""}`;
   return [...path.split("/").map(escapeSegment), entries];

@@ -40,7 +40,7 @@ export const syncIo: Io = {
   stat: (path) => fs.statSync(path, { bigint: true, throwIfNoEntry: false }),
   copy: fs.copyFileSync,
   chmod: fs.chmodSync,
-  mkdir: (path) => void fs.mkdirSync(path, { recursive: true }),
+  mkdir: (path) => void fs.mkdirSync(path, { recursive: true, mode: 0o777 }),
 };
 
 /** What is used of graceful-fs, as promises. */
@@ -100,7 +100,7 @@ export const asyncIo: Io = {
   },
   copy: (from, to, flags) => bulk().copyFile(from, to, flags),
   chmod: (path, mode) => bulk().chmod(path, mode),
-  mkdir: async (path) => void (await bulk().mkdir(path, { recursive: true })),
+  mkdir: async (path) => void (await bulk().mkdir(path, { recursive: true, mode: 0o777 })),
 };
 
 export function ioFor(async: boolean): Io {

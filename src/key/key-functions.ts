@@ -1,4 +1,4 @@
-import { OptionError, UnkeyableValueError } from "../errors.js";
+import { assertArguments, OptionError, UnkeyableValueError } from "../errors.js";
 import { canonicalDigest, canonicalJson } from "./canonical-json.js";
 import { hasOwn, isArray, tagOf } from "./originals.js";
 
@@ -47,7 +47,13 @@ type Dropping<V> = ((value: V) => unknown) & { [decide](value: V): unknown };
  * Entries made before the parameter existed are then still found. An omitted parameter without default is tested as
  * `undefined`, and is not mapped.
  */
-export function dropIf<V = any>(test: (value: V) => boolean, mapper?: (value: V) => unknown): (value: V) => unknown {
+export function dropIf<V = any>(test: (value: V) => boolean, mapper?: (value: V) => unknown): (value: V) => unknown;
+export function dropIf(...args: [test: (value: any) => boolean, mapper?: (value: any) => unknown]) {
+  assertArguments("dropIf()", args, 2);
+  return dropping(args[0], args[1]);
+}
+
+function dropping<V>(test: (value: V) => boolean, mapper?: (value: V) => unknown): (value: V) => unknown {
   if (typeof test !== "function") throw new OptionError("dropIf: the test must be a function.");
   if (mapper !== undefined && typeof mapper !== "function")
     throw new OptionError("dropIf: the mapper must be a function.");
@@ -60,9 +66,13 @@ export function dropIf<V = any>(test: (value: V) => boolean, mapper?: (value: V)
 }
 
 /** `dropIf` for values structurally equal to this one: `{ t: dropIfEqual(0) }` keeps the entries made before `t` was added. */
-export function dropIfEqual(value: unknown, mapper?: (value: any) => unknown): (value: any) => unknown {
+export function dropIfEqual(value: unknown, mapper?: (value: any) => unknown): (value: any) => unknown;
+export function dropIfEqual(...args: [value: unknown, mapper?: (value: any) => unknown]) {
+  assertArguments("dropIfEqual()", args, 2);
+  const value = args[0];
+  const mapper = args[1];
   const text = textOf(value);
-  return dropIf((other) => (text === undefined ? Object.is(other, value) : textOf(other) === text), mapper);
+  return dropping((other) => (text === undefined ? Object.is(other, value) : textOf(other) === text), mapper);
 }
 
 /** A value without canonical JSON (a function, say) is equal to itself only. */

@@ -19,6 +19,11 @@ export const { isArray } = Array;
 export const { isView } = ArrayBuffer;
 export const { parse, stringify } = JSON;
 
+/** The own properties of objects in one that inherits nothing: what was added to `Object.prototype` is not among them. */
+export function inheritingNothing<T extends object>(...given: readonly T[]): T {
+  return Object.assign(Object.create(null), ...given);
+}
+
 export const hasOwn: (of: object, key: PropertyKey) => boolean = Object.hasOwn;
 export const isEnumerable = method(Object.prototype.propertyIsEnumerable) as (of: object, key: PropertyKey) => boolean;
 export const tagOf = method(Object.prototype.toString) as (of: unknown) => string;

@@ -1,6 +1,6 @@
-import { OptionError } from "../errors.js";
+import { assertArguments, OptionError } from "../errors.js";
 import { builtinOf } from "./kinds.js";
-import { getPrototypeOf, isArray, mapDelete, mapEach, mapGet, mapSet, mapSize } from "./originals.js";
+import { getPrototypeOf, hasOwn, isArray, keys, mapDelete, mapEach, mapGet, mapSet, mapSize } from "./originals.js";
 
 /** How instances of a class become data and come back; see `defineType`. */
 export interface TypeDefinition<T, E> {
@@ -28,7 +28,11 @@ const byName = new Map<string, { prototype: object; definition: AnyDefinition }>
  * Exactly this class: instances of subclasses need a definition of their own.
  * @throws OptionError where a name is taken by another class, the class is built in, or the definition is incomplete.
  */
-export function defineType<T, E>(type: { readonly prototype: T }, definition: TypeDefinition<T, E>): void {
+export function defineType<T, E>(type: { readonly prototype: T }, definition: TypeDefinition<T, E>): void;
+export function defineType(...args: [type: { readonly prototype: unknown }, definition: AnyDefinition]): void {
+  assertArguments("defineType()", args, 2);
+  const type = args[0];
+  const definition = args[1];
   const prototype = type?.prototype as object | undefined;
   if (typeof type !== "function" || !prototype)
     throw new OptionError("defineType: the first argument must be a class.");
@@ -37,7 +41,9 @@ export function defineType<T, E>(type: { readonly prototype: T }, definition: Ty
     throw new OptionError(
       `defineType: ${builtin.name} is built in, and has its key already; define a class of your own.`,
     );
-  const { name, aliases = [], encode, decode } = definition ?? {};
+  const { name, encode, decode } = definition ?? {};
+  const hasAliases = definition && hasOwn(definition, "aliases") && definition.aliases !== undefined;
+  const aliases = hasAliases ? definition.aliases! : [];
   if (typeof name !== "string" || name === "")
     throw new OptionError("defineType: `name` must be a string that is not empty.");
   if (typeof encode !== "function" || typeof decode !== "function") {
@@ -45,6 +51,13 @@ export function defineType<T, E>(type: { readonly prototype: T }, definition: Ty
   }
   if (!isArray(aliases) || !areNames(aliases)) {
     throw new OptionError(`defineType ${name}: \`aliases\` must be an array of earlier names.`);
+  }
+  const given = keys(definition);
+  for (let i = 0; i < given.length; i++) {
+    if (isMember(given[i]!)) continue;
+    throw new OptionError(
+      `defineType ${name}: there is no \`${given[i]}\`. A definition has name, aliases, encode and decode.`,
+    );
   }
   const names = listed(name, aliases);
   for (let i = 0; i < names.length; i++) {
@@ -60,6 +73,10 @@ export function defineType<T, E>(type: { readonly prototype: T }, definition: Ty
   mapSet(byPrototype, prototype, definition);
   const named = { prototype, definition };
   for (let i = 0; i < names.length; i++) mapSet(byName, names[i]!, named);
+}
+
+function isMember(name: string): boolean {
+  return name === "name" || name === "aliases" || name === "encode" || name === "decode";
 }
 
 function areNames(aliases: readonly unknown[]): boolean {

@@ -18,12 +18,15 @@ export class Kw {
  * @typeParam Args comes from the place of the call, or is given: `kw<{ x: number }>({ x: 1 })`
  * @throws BindingError where `args` is not an object
  */
-export function kw<Args extends object = Plain>(args: NoInfer<Args>): TypedKw<Args> {
+export function kw<Args extends object = Plain>(args: NoInfer<Args>): TypedKw<Args>;
+export function kw(...given: [args: object]): TypedKw<any> {
+  if (given.length > 1) throw new BindingError("kw() takes one object of arguments by name, as in kw({ x: 2, y: 3 }).");
+  const [args] = given;
   if (typeof args !== "object" || args === null || Array.isArray(args) || isKw(args)) {
     const what = args === null ? "null" : Array.isArray(args) ? "an array" : isKw(args) ? "kw(...)" : typeof args;
     throw new BindingError(`kw() got ${what}. Give it an object of arguments by name, as in kw({ x: 2 }).`);
   }
-  return new Kw(copyNamed(args)) as unknown as TypedKw<Args>;
+  return new Kw(copyNamed(args)) as unknown as TypedKw<any>;
 }
 
 /** Whether `value` came from `kw()`, of this or another copy of the package. */

@@ -80,8 +80,8 @@ function expiredBy(
   { maxAge, maxIdle }: AgeLimits,
   now: number,
 ): keyof AgeLimits | undefined {
-  if (isExpired(entry, { maxAge }, now)) return "maxAge";
-  return isExpired(entry, { maxIdle }, now) ? "maxIdle" : undefined;
+  if (isExpired(entry, { maxAge, maxIdle: undefined }, now)) return "maxAge";
+  return isExpired(entry, { maxAge: undefined, maxIdle }, now) ? "maxIdle" : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { sweep, temporaryName } from "../files/temporary.js";
 
 const PREFIX = "permacache-tmp-";
@@ -11,7 +11,7 @@ let directory: string | undefined;
 function privateDirectory(): string {
   if (directory !== undefined) return directory;
   sweep(tmpdir(), PREFIX);
-  const made = join(tmpdir(), PREFIX + temporaryName());
+  const made = resolve(tmpdir(), PREFIX + temporaryName());
   mkdirSync(made, { mode: 0o700 });
   process.once("exit", () => rmSync(made, { recursive: true, force: true }));
   directory = made;

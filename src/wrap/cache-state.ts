@@ -1,17 +1,17 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
 import envPaths from "env-paths"; // 2: later versions load `node:process` as a module, which takes 3 ms
 import { addStats, newStats, type Stats } from "../call/stats.js";
 import type { Identity } from "../entry/identity.js";
 import { Seal } from "../entry/seal.js";
 import { OWN, type Trust } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Engine } from "../stores/engine.js";
 import { FileEngine, type FileEngineOptions } from "../stores/file/file-engine.js";
 import type { Folder } from "../stores/folder.js";
 import type { RetentionLimits } from "../stores/limits.js";
 import { MemoryTier } from "../stores/memory/memory-tier.js";
 import { Store } from "../stores/store.js";
+import { absolute } from "./option-rules.js";
 import { type CacheSettings, OPTIONS } from "./options.js";
 import { DEFAULTS, limitsIn } from "./settings.js";
 
@@ -30,7 +30,7 @@ export class CacheState {
     addStats(this.statsOfCalls, stats);
   });
   readonly #warned = new Map<string, Set<string>>();
-  #settings: Defaults = {};
+  #settings: Defaults = inheritingNothing({});
   #given: Engine | undefined;
   #memory: MemoryTier | undefined;
   #trust = OWN;
@@ -55,8 +55,9 @@ export class CacheState {
   }
 
   /** The secret goes no further than into its seal. @throws OptionError where there are a store and a directory */
-  #set({ secret, store = this.#given, memory: held, ...settings }: CacheSettings): void {
-    const all = { ...this.#settings, ...settings };
+  #set(given: CacheSettings): void {
+    const { secret, store = this.#given, memory: held, ...settings } = inheritingNothing(given);
+    const all = inheritingNothing<Defaults>(this.#settings, settings);
     if (store && all.dir !== undefined) {
       throw new OptionError(
         `The options "dir" and "store" exclude each other: the store is in ${store.location}. Leave one of them out.`,
@@ -155,15 +156,16 @@ export class CacheState {
 
 /** @param dir by default `PERMACACHE_DIR`, else the per-user cache directory of the platform */
 export function fileEngineIn(dir: string | undefined, options: FileEngineOptions = {}): FileEngine {
-  return FileEngine.at(expand(dir ?? defaultDirectory()), options);
+  return FileEngine.at(dir === undefined ? defaultDirectory() : absolute(dir), options);
 }
 
 /** `PERMACACHE_DIR`, else the per-user cache directory of the platform. */
 function defaultDirectory(): string {
-  return OPTIONS.dir.environment() ?? envPaths("permacache", { suffix: "" }).cache;
+  const given = OPTIONS.dir.environment() ?? envPaths("permacache", { suffix: "" }).cache;
+  const place = defaults.get(given) ?? absolute(given);
+  defaults.set(given, place);
+  return place;
 }
 
-/** `~` is the home directory, as in a shell. */
-function expand(dir: string): string {
-  return /^~(?=$|[\\/])/.test(dir) ? join(homedir(), dir.slice(1)) : dir;
-}
+/** By what the environment says: a relative path means the place that it meant when it was first used. */
+const defaults = new Map<string, string>();

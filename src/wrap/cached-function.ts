@@ -14,14 +14,15 @@ import { registerSubject } from "../call/subjects.js";
 import { storeTrouble } from "../call/trouble.js";
 import type { EntryMeta } from "../entry/entry-meta.js";
 import { headTrusted } from "../entry/trust.js";
-import { BindingError } from "../errors.js";
+import { assertArguments, BindingError } from "../errors.js";
 import { type Flow, isFlow, turn, wait } from "../flow.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
-import type { Limits } from "../stores/limits.js";
+import type { Limits, RetentionLimits } from "../stores/limits.js";
 import { checkLimits, checkOptions } from "./settings.js";
 
-export function createCachedFunction(plan: Plan, settings: CallSettings = {}): Function {
+export function createCachedFunction(plan: Plan, settings: CallSettings = NO_SETTINGS): Function {
   const start = plan.batch ? beginOfBatch : begin;
   // The wrapped function is called right here: one frame stands between it and its caller, and a recursion gets far.
   const cached = function (this: unknown, ...args: unknown[]): unknown {
@@ -141,24 +142,52 @@ function managementOf(plan: Plan, settings: CallSettings) {
       const distinct = calls.map((_, position) => values[firsts.get(position)!]);
       yield* prime(plan, calls, distinct);
     }),
-    clear: managing(function* () {
+    clear: managing(function* (...extra: unknown[]) {
+      assertArguments(`${plan.subject}: clear()`, extra, 0, WAYS_OUT);
       abandon(folder());
       return yield* wait(folder().clear(plan.async));
     }),
-    entries: () => (plan.async ? entriesAsync(plan, folder()) : entriesSync(plan, folder())),
-    prune: managing(function* (limits?: Limits) {
-      const given = limits && { own: checkLimits(`${plan.subject}: prune`, limits), whole: {} };
-      const { own, whole } = given ?? plan.settings().limits ?? { own: {}, whole: {} };
+    entries: (...extra: unknown[]) => {
+      assertArguments(`${plan.subject}: entries()`, extra, 0, "peek(...args) tells of the entry of one call.");
+      return plan.async ? entriesAsync(plan, folder()) : entriesSync(plan, folder());
+    },
+    prune: managing(function* (limits?: Limits, ...extra: unknown[]) {
+      assertArguments(
+        `${plan.subject}: prune()`,
+        [limits, ...extra],
+        1,
+        "delete(...args) removes the entry of one call.",
+      );
+      const given = limits !== undefined && {
+        own: checkLimits(`${plan.subject}: prune`, limits),
+        whole: NO_LIMITS.whole,
+      };
+      const { own, whole } = given || (plan.settings().limits ?? NO_LIMITS);
       return evicted(plan, yield* folder().evict(own, whole)).length;
     }),
-    stats: (): Stats => ({ ...plan.stats }),
-    with: (overrides: unknown) => {
+    stats: (...extra: unknown[]): Stats => {
+      assertArguments(`${plan.subject}: stats()`, extra, 0);
+      return { ...plan.stats };
+    },
+    with: (overrides: unknown, ...extra: unknown[]) => {
+      assertArguments(
+        `${plan.subject}: with()`,
+        [overrides, ...extra],
+        1,
+        "The arguments of the call come in a second call: with(overrides)(...args).",
+      );
       const given = checkOptions(`${plan.subject}.with()`, overrides, "call");
       if (given.dir !== undefined) plan.folder(given.dir); // throws where the cache has a store
-      return createCachedFunction(plan, { ...settings, ...given });
+      return createCachedFunction(plan, inheritingNothing<CallSettings>(settings, given));
     },
   };
 }
+
+const NO_LIMITS = { own: inheritingNothing<RetentionLimits>({}), whole: inheritingNothing<RetentionLimits>({}) };
+const NO_SETTINGS: CallSettings = inheritingNothing({});
+
+const WAYS_OUT =
+  "delete(...args) removes the entry of one call; cache.clear(path) removes all of a path; clear() removes all entries of this function.";
 
 /**
  * The entries of a group that are whole and of this function, one by one: what was read of one is garbage before the next

@@ -1,3 +1,5 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import { isUint8Array } from "node:util/types";
 import bytes from "bytes";
 import ms from "ms";
@@ -5,6 +7,7 @@ import type { Codec } from "../entry/codecs.js";
 import { type Compression, compressionOf } from "../entry/compression.js";
 import { SHORTEST_SECRET } from "../entry/seal.js";
 import type { AbortSignalLike } from "../flow.js";
+import { inheritingNothing } from "../key/originals.js";
 import type { Engine } from "../stores/engine.js";
 
 /** A place where an option may stand. */
@@ -30,6 +33,11 @@ export const isDirectory: Rule = (value, place) => {
   if (place === "function" && typeof value === "function") return undefined;
   return `must be the path of a directory${place === "function" ? ", or a function of the bound arguments that gives one" : ""}`;
 };
+
+/** The place that a path means now: `process.chdir` does not move it. `~` is the home directory, as in a shell. */
+export function absolute(path: string): string {
+  return resolve(/^~(?=$|[\\/])/.test(path) ? join(homedir(), path.slice(1)) : path);
+}
 
 export const isCodec: Rule = (value) => {
   if (value === "auto" || value === "json") return undefined;
@@ -114,7 +122,8 @@ export const isMemory: Rule = (value) => {
   const unknown = Object.keys(value).find((name) => name !== "maxBytes" && name !== "trust");
   if (unknown !== undefined) return `has no "${unknown}": it is { maxBytes, trust? }`;
   if (!(byteCount(value.maxBytes) > 0)) return `needs a maxBytes of more than 0: ${SIZE.must}`;
-  if (value.trust === undefined || milliseconds(value.trust) > 0) return undefined;
+  const { trust } = inheritingNothing(value);
+  if (trust === undefined || milliseconds(trust) > 0) return undefined;
   return 'has a trust that must be more than 0: milliseconds, or a text such as "1s"';
 };
 
@@ -146,10 +155,15 @@ export const isSignal: Rule = (value) => {
   return hasMembers ? undefined : "must be an AbortSignal: new AbortController().signal";
 };
 
+/** Not a Map, a Date and the like, in which nothing is given by name. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(value).length > 0;
 }
 
-export function numbersOfMemory({ maxBytes, trust }: { maxBytes: unknown; trust?: unknown }) {
+export function numbersOfMemory(given: { maxBytes: unknown; trust?: unknown }) {
+  const { maxBytes, trust } = inheritingNothing(given);
   return { maxBytes: byteCount(maxBytes), trust: trust === undefined ? 0 : milliseconds(trust) };
 }

@@ -10,6 +10,7 @@ import type { Engine } from "../stores/engine.js";
 import type { Duration, Limits, Size } from "../stores/limits.js";
 import {
   AGE,
+  absolute,
   anything,
   areNames,
   COUNT,
@@ -175,6 +176,8 @@ export interface Option<T = any> {
   readonly environment?: () => T | undefined;
   /** Makes the setting of what was given. Without it they are the same. */
   readonly read?: (given: T) => unknown;
+  /** What was given as it stays from now on; of the same type. */
+  readonly settled?: (given: T) => T;
   /** The name of the setting, where it is another one. */
   readonly setting?: string;
   /** The setting in a cache whose entries anybody may have written. */
@@ -199,7 +202,12 @@ export const OPTIONS = {
     byDefault: "read-write",
     environment: () => modeInVariable("PERMACACHE_MODE"),
   },
-  dir: { at: everywhere, rule: isDirectory, environment: () => process.env.PERMACACHE_DIR || undefined },
+  dir: {
+    at: everywhere,
+    rule: isDirectory,
+    environment: () => process.env.PERMACACHE_DIR || undefined,
+    settled: (given) => (typeof given === "string" ? absolute(given) : given), // whoever gives it means a place, now
+  },
   codec: {
     at: shared,
     rule: isCodec,

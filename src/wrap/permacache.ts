@@ -6,7 +6,8 @@ import { newStats } from "../call/stats.js";
 import { subjectOf } from "../call/subjects.js";
 import { warnOnce } from "../call/trouble.js";
 import { assertPath, type Identity, identityText } from "../entry/identity.js";
-import { OptionError, SignatureError } from "../errors.js";
+import { assertArguments, OptionError, SignatureError } from "../errors.js";
+import { inheritingNothing } from "../key/originals.js";
 import { createBinder } from "../signature/bind.js";
 import type { AnyFunction, CallArguments } from "../signature/function-types.js";
 import { parallelParameters } from "../signature/parallel.js";
@@ -18,7 +19,7 @@ import type { Folder } from "../stores/folder.js";
 import type { CacheState } from "./cache-state.js";
 import { createCachedFunction } from "./cached-function.js";
 import type { CachedFunction, Permacache } from "./cached-function-types.js";
-import type { FunctionSettings } from "./options.js";
+import type { DefaultSettings, FunctionSettings } from "./options.js";
 import { checkOptions, DEFAULTS, limitsOf, settingsOf } from "./settings.js";
 
 /**
@@ -26,11 +27,18 @@ import { checkOptions, DEFAULTS, limitsOf, settingsOf } from "./settings.js";
  * @internal
  */
 export function createPermacache(state: CacheState): Permacache {
-  return ((path: string, options?: unknown) => {
+  return ((path: string, options?: unknown, ...extra: unknown[]) => {
     assertPath(path);
+    assertArguments(
+      `permacache("${path}")`,
+      [path, options, ...extra],
+      2,
+      "A function to wrap comes in a second call: permacache(path, options)(fn).",
+    );
     const own = checkOptions(`permacache("${path}")`, options, "function");
-    return (fn: Function, context?: unknown) => {
+    return (fn: Function, context?: unknown, ...more: unknown[]) => {
       assertWrappable(path, fn, context);
+      assertArguments(`permacache("${path}")()`, [fn, context, ...more], 2);
       return createCachedFunction(planOf(state, path, own, fn));
     };
   }) as Permacache;
@@ -50,7 +58,7 @@ export function createCall(
         "cache.call: the function has no name, and its entries are found by that. Give it one: const load = (x) => ...; cache.call(load, x).",
       );
     }
-    return createCachedFunction(planOf(state, pathOf(fn.name), { source: true }, fn, true))(...args);
+    return createCachedFunction(planOf(state, pathOf(fn.name), inheritingNothing({ source: true }), fn, true))(...args);
   };
 }
 
@@ -65,7 +73,10 @@ function pathOf(name: string): string {
  * @param self the receiver, where the key needs one
  * @throws OptionError where the function is not cached
  */
-export function cacheOf<F extends AnyFunction>(fn: F, self?: unknown): CachedFunction<OmitThisParameter<F>> {
+export function cacheOf<F extends AnyFunction>(fn: F, self?: unknown): CachedFunction<OmitThisParameter<F>>;
+export function cacheOf<F extends AnyFunction>(...args: [fn: F, self?: unknown]): CachedFunction<OmitThisParameter<F>> {
+  assertArguments("cacheOf()", args, 2);
+  const [fn, self] = args;
   if (!subjectOf(fn)) throw new OptionError(`cacheOf: ${fn?.name || String(fn)} is not a cached function.`);
   const cached = fn as unknown as CachedFunction<any>;
   return (self === undefined ? cached : cached.with({ this: self })) as unknown as CachedFunction<OmitThisParameter<F>>;
@@ -90,7 +101,7 @@ function assertWrappable(path: string, fn: unknown, context: unknown): void {
 
 /** Reads the function, and checks what its own options say of it. */
 function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Function, isCall = false): Plan {
-  const { keywords, source: isSourceAdded } = { ...DEFAULTS, ...own };
+  const { keywords, source: isSourceAdded } = withDefaults(own);
   // A cached function shows the signature of what it wraps.
   const signature = readSignature(subjectOf(fn)?.fn ?? fn, own.signature, path);
   const shown = `${signature.name}${signature.text}`;
@@ -138,6 +149,7 @@ function planOf(state: CacheState, path: string, own: FunctionSettings, fn: Func
     },
     folder: folderOf(state, identity, async, assertFits),
     stats: isCall ? state.statsOfCalls : newStats(),
+    gavePromise: undefined,
     evictedUnused: 0,
     warned: isCall ? state.warned(identityText(identity)) : new Set<string>(), // each call wraps anew
   };
@@ -232,7 +244,7 @@ function outFilesOf(path: string, shown: string, signature: Signature, own: Func
 
 /** @throws OptionError, SignatureError where the function cannot take a part of the elements at a time */
 function batchOf(path: string, signature: Signature, own: FunctionSettings): BatchPlan | undefined {
-  const { parallel, chunkSize, concurrency, onProgress } = { ...DEFAULTS, ...own };
+  const { parallel, chunkSize, concurrency, onProgress } = withDefaults(own);
   if (parallel === undefined) return undefined;
   const parameters = parallelParameters(`permacache("${path}")`, signature, parallel);
   return { parameters, chunkSize, concurrency, onProgress };
@@ -249,6 +261,10 @@ function folderOf(
     return state.folder(identity, undefined, async);
   });
   return (dir) => (dir === undefined ? byDefault() : state.folder(identity, dir, async));
+}
+
+function withDefaults(own: FunctionSettings): DefaultSettings & FunctionSettings {
+  return inheritingNothing<DefaultSettings | FunctionSettings>(DEFAULTS, own) as DefaultSettings & FunctionSettings;
 }
 
 function once<T>(make: () => T): () => T {

@@ -44,7 +44,7 @@ export async function writeZip(target: string, members: AsyncIterable<NewMember>
 async function writeMembers(file: string, members: AsyncIterable<NewMember>): Promise<void> {
   const { ZipFile } = await import("yazl");
   const zip = new ZipFile();
-  const output = createWriteStream(file, { flags: "wx" });
+  const output = createWriteStream(file, { flags: "wx", mode: 0o666, signal: undefined } as object);
   const closed = new Promise<void>((resolve) => output.once("close", resolve));
   let member: Readable | undefined;
   let failure: { error: Error } | undefined;

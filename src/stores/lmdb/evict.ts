@@ -124,11 +124,11 @@ function nextBeyond(opened: Opened, limits: EvictionLimits, parent: string | und
   if (limits.maxAge !== undefined) {
     // The newest as well: one that is dated ahead cannot be told from an old one.
     const ends = [...at("byAge", false), ...at("byAge", true)];
-    const item = ends.find((each) => isExpired(each, { maxAge: limits.maxAge }, now));
+    const item = ends.find((each) => isExpired(each, { maxAge: limits.maxAge, maxIdle: undefined }, now));
     if (item) return { item, limit: "maxAge" };
   }
   if (limits.maxIdle !== undefined) {
-    const item = atEndsOfUse().find((each) => isExpired(each, { maxIdle: limits.maxIdle }, now));
+    const item = atEndsOfUse().find((each) => isExpired(each, { maxAge: undefined, maxIdle: limits.maxIdle }, now));
     if (item) return { item, limit: "maxIdle" };
   }
   const counts = folders.map(({ number }) => readCounts(opened.counts.get(folderKey(number))));

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { OptionError } from "../../errors.js";
+import { assertArguments, OptionError } from "../../errors.js";
+import { inheritingNothing } from "../../key/originals.js";
 import type { SyncEngine } from "../engine.js";
 import { LmdbEngine } from "./engine.js";
 
@@ -25,11 +26,14 @@ export interface LmdbStoreOptions {
  *
  * @throws OptionError for wrong options, and in a worker thread; when it is first used, where `lmdb` is missing
  */
-export function lmdbStore(options: LmdbStoreOptions): SyncEngine {
+export function lmdbStore(options: LmdbStoreOptions): SyncEngine;
+export function lmdbStore(...args: [options: LmdbStoreOptions]): SyncEngine {
+  assertArguments("lmdbStore()", args, 1);
+  const [options] = args;
   if (typeof options !== "object" || options === null) {
     throw new OptionError(`lmdbStore(): give an object with a "path", such as { path: ".cache/lmdb" }.`);
   }
-  const { path, mapSize, ...others } = options;
+  const { path, mapSize, ...others } = inheritingNothing(options);
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     throw new OptionError(`lmdbStore(): there is no option "${unknown}". Its options are path and mapSize.`);

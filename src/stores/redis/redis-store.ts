@@ -1,4 +1,5 @@
-import { OptionError } from "../../errors.js";
+import { assertArguments, OptionError } from "../../errors.js";
+import { inheritingNothing } from "../../key/originals.js";
 import type { AsyncEngine } from "../engine.js";
 import { assertInstalled } from "./connection.js";
 import { RedisEngine, type RedisPlace } from "./redis-engine.js";
@@ -26,7 +27,10 @@ export interface RedisStoreOptions {
  *
  * @throws OptionError for options that are wrong, or where the package is missing
  */
-export function redisStore(options: RedisStoreOptions): AsyncEngine {
+export function redisStore(options: RedisStoreOptions): AsyncEngine;
+export function redisStore(...args: [options: RedisStoreOptions]): AsyncEngine {
+  assertArguments("redisStore()", args, 1);
+  const [options] = args;
   return new RedisEngine(checked(options));
 }
 
@@ -44,7 +48,7 @@ function checked(options: RedisStoreOptions): RedisPlace {
       throw new OptionError(`${SUBJECT}: there is no option "${name}". Options are ${OPTIONS.join(", ")}.`);
     }
   }
-  const { url, prefix = "permacache", timeout = 500, lockTtl = 10_000 } = options;
+  const { url, prefix = "permacache", timeout = 500, lockTtl = 10_000 } = inheritingNothing(options);
   const parsed = typeof url === "string" && URL.canParse(url) ? new URL(url) : undefined;
   if (!parsed || !/^rediss?:$/.test(parsed.protocol) || !/^(\/\d*)?$/.test(parsed.pathname)) {
     throw new OptionError(

@@ -1,4 +1,4 @@
-import { OptionError } from "../../errors.js";
+import { assertArguments, OptionError } from "../../errors.js";
 import type { AsyncEngine, Engine, SyncEngine } from "../engine.js";
 import { TieredEngine } from "./tiered-engine.js";
 
@@ -18,12 +18,15 @@ import { TieredEngine } from "./tiered-engine.js";
 export function tieredStore<N extends Engine, F extends Engine>(
   near: N,
   far: F,
-): N extends SyncEngine ? SyncEngine : AsyncEngine {
+): N extends SyncEngine ? SyncEngine : AsyncEngine;
+export function tieredStore(...args: [near: Engine, far: Engine]): Engine {
+  assertArguments("tieredStore()", args, 2, "For three tiers, give a tieredStore as one of the two.");
+  const [near, far] = args;
   for (const [name, store] of Object.entries({ near, far })) {
     const { sync, read } = (store ?? {}) as Partial<Engine>;
     if (typeof sync === "boolean" && typeof read === "function") continue;
     throw new OptionError(`tieredStore(): "${name}" is not a store: lmdbStore({ path }), redisStore({ url }).`);
   }
-  if ((near as unknown) === far) throw new OptionError("tieredStore(): near and far are the same store.");
-  return new TieredEngine(near, far) as never;
+  if (near === far) throw new OptionError("tieredStore(): near and far are the same store.");
+  return new TieredEngine(near, far);
 }

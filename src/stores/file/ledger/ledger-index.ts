@@ -255,9 +255,14 @@ export class LedgerIndex {
     const group = path === undefined ? undefined : this.#groupAt(path);
     if (group && limits.maxAge !== undefined) {
       const oldest = this.#oldest(group);
-      if (oldest !== undefined && this.#isExpired(oldest, { maxAge: limits.maxAge }, now)) return [oldest, "maxAge"];
+      if (oldest !== undefined && this.#isExpired(oldest, { maxAge: limits.maxAge, maxIdle: undefined }, now))
+        return [oldest, "maxAge"];
     }
-    if (group && group.first !== NONE && this.#isExpired(group.first, { maxIdle: limits.maxIdle }, now)) {
+    if (
+      group &&
+      group.first !== NONE &&
+      this.#isExpired(group.first, { maxAge: undefined, maxIdle: limits.maxIdle }, now)
+    ) {
       return [group.first, "maxIdle"];
     }
     const { size, bytes } = group ?? this.#all;
