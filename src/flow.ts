@@ -1,3 +1,5 @@
+import timers from "node:timers";
+
 /**
  * Sync and async are one flow, written once as a generator. In it `yield* wait(x)` reads as `await x`, but costs no turn
  * of the event loop where `x` is no promise. `run` gives the result at once where no promise was met, else a promise.
@@ -107,8 +109,17 @@ async function runAsync<T>(flow: Flow<T>, first: PromiseLike<unknown>): Promise<
   return step.value;
 }
 
-/** Other code has its turn: for work that goes on for long. */
-export function turn(): Promise<void> {
+/**
+ * The timers as they were when this package was loaded. Tests fake the global ones, and those of `node:timers`, to move
+ * the time of their own code: whoever waits for a faked timer waits until somebody moves it, which may be never.
+ */
+export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = { ...timers };
+
+/** The clock for durations and bounds, for the same reason. `Date` stays that of the program: it tells how old entries are. */
+export const performance = { now: globalThis.performance.now.bind(globalThis.performance) };
+
+/** Lets other code run: for work that takes long. */
+export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 

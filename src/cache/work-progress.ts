@@ -1,4 +1,5 @@
 import type { WorkProgress } from "../events.js";
+import { performance } from "../flow.js";
 
 /** Tells of work that goes on at most twenty times a second, and of its end. */
 export function sparing(onProgress: ((progress: WorkProgress) => void) | undefined): (progress: WorkProgress) => void {

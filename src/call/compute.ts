@@ -1,5 +1,5 @@
 import { decodeValue, type Payload } from "../entry/codecs.js";
-import { type AbortSignalLike, type Flow, isFlow, isThenable, wait } from "../flow.js";
+import { type AbortSignalLike, type Flow, isFlow, isThenable, performance, wait } from "../flow.js";
 import type { Folder, Mark } from "../stores/folder.js";
 import { type ChunkOptions, inChunks, throwIfAborted } from "./batch/chunks.js";
 import type { Call } from "./bind.js";

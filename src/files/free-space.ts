@@ -1,5 +1,6 @@
 import { statfsSync } from "node:fs";
 import { warn } from "../events.js";
+import { performance } from "../flow.js";
 
 const LITTLE_BYTES = 1024 ** 3;
 const LITTLE_SHARE = 0.05;

@@ -1,5 +1,5 @@
 import { BatchError } from "../../errors.js";
-import { type Flow, isFlow, turn, wait } from "../../flow.js";
+import { type Flow, isFlow, wait, yieldToEventLoop } from "../../flow.js";
 import type { Bound } from "../../signature/bind.js";
 import type { Folder } from "../../stores/folder.js";
 import { type Call, callFor, directoryOf, keyed } from "../bind.js";
@@ -201,7 +201,7 @@ export function* answerBatch<T>(
   let othersRan = false;
   for (const position of elements.keys()) {
     if (plan.async && position > 0 && position % TURN === 0) {
-      yield* wait(turn());
+      yield* wait(yieldToEventLoop());
       othersRan = true;
     }
     const call = callAt(batch, position);

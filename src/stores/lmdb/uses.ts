@@ -1,3 +1,4 @@
+import { setTimeout } from "../../flow.js";
 import type { Database } from "./database.js";
 import { stampKey, stampOf, timeOf } from "./records.js";
 import { folderIn, infoIn, putInfo } from "./tables.js";
