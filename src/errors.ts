@@ -24,6 +24,24 @@ function nameErrors(classes: Record<string, { prototype: Error }>): void {
   }
 }
 
+/** `instanceof`, for what others threw: a Proxy may throw when it is looked at. */
+export function isInstance<T>(error: unknown, type: abstract new (...args: any[]) => T): error is T {
+  try {
+    return error instanceof type;
+  } catch {
+    return false;
+  }
+}
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(isInstance(error, Error) ? error.message : error);
+  } catch {
+    return "what was thrown cannot be read";
+  }
+}
+
 /** The path (the identity of a function) is not made of allowed segments. */
 export class PathError extends PermacacheError {
   constructor(message: string, options?: ErrorOptions) {

@@ -1,6 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import { debuglog, inspect } from "node:util";
-import { assertArguments, OptionError } from "./errors.js";
+import { assertArguments, messageOf, OptionError } from "./errors.js";
+import { isThenable } from "./flow.js";
 
 /**
  * What the diagnostics channels `permacache:hit`, `:miss`, `:wait`, `:store`, `:evict` and `:error` carry. A wait is for
@@ -64,7 +65,7 @@ function lineOf({ type, path, key, reason, duration, bytes, error }: CacheEvent)
     reason,
     duration === undefined ? undefined : `${type === "hit" ? "saved" : "took"} ${Number(duration.toPrecision(3))} ms`,
     bytes === undefined ? undefined : `${bytes} bytes`,
-    error === undefined ? undefined : error instanceof Error ? error.message : inspect(error),
+    error === undefined ? undefined : textOf(error),
   ].filter((note) => note !== undefined);
   const line = [type, path, shortened, notes.length > 0 ? `(${notes.join(", ")})` : undefined];
   // One event, one line, whatever the key or the message holds.
@@ -74,9 +75,34 @@ function lineOf({ type, path, key, reason, duration, bytes, error }: CacheEvent)
     .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
 }
 
+function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : inspect(error);
+  } catch {
+    return "an error that cannot be read";
+  }
+}
+
 /** Emits a process warning, which Node prints to stderr and hands to `process.on("warning")`. */
 export function warn(message: string, code: string): void {
   process.emitWarning(message, { type: "PermacacheWarning", code });
+}
+
+const failed = new Set<string>();
+
+/**
+ * Calls a function of the user's whose answer does not matter. What it throws passes through. A promise is not waited for;
+ * that it failed does not end the process, but is told once.
+ * @param what it is, for the message
+ */
+export function callBack(what: string, call: () => unknown): void {
+  const given = call();
+  if (!isThenable(given)) return;
+  new Promise((resolve) => resolve(given)).catch((error) => {
+    if (failed.has(what)) return;
+    failed.add(what);
+    warn(`${what} gave a promise, which was rejected: ${messageOf(error)}`, "ERR_PERMACACHE_OPTION");
+  });
 }
 
 /** What has to be done in all, and how much of that is. */

@@ -8,7 +8,7 @@ import { ReadableName } from "../entry/readable-name.js";
 import { decodeTrusted, headTrusted, type Trust } from "../entry/trust.js";
 import { assertArguments, OptionError, StoreError } from "../errors.js";
 import { emit, isHeard } from "../events.js";
-import { run, turn } from "../flow.js";
+import { run, yieldToEventLoop } from "../flow.js";
 import { canonicalJson } from "../key/canonical-json.js";
 import { inheritingNothing } from "../key/originals.js";
 import type { Plain } from "../signature/function-types.js";
@@ -147,7 +147,7 @@ async function sizeOf(folder: Folder): Promise<{ entries: number; bytes: number;
     all.entries += entries;
     all.bytes += bytes;
     all.newest = Math.max(all.newest, newest);
-    await turn();
+    await yieldToEventLoop();
   }
   return all;
 }
@@ -169,7 +169,7 @@ async function* entriesOf(
   for await (const { folder } of folders) {
     for await (const group of folder.list()) {
       yield entriesIn(store, trust, folder, group);
-      await turn();
+      await yieldToEventLoop();
     }
   }
 }

@@ -9,7 +9,7 @@ import type { Trust } from "../entry/trust.js";
 import { PermacacheError, StoreError } from "../errors.js";
 import type { WorkProgress } from "../events.js";
 import { codeOf } from "../files/io.js";
-import { turn } from "../flow.js";
+import { yieldToEventLoop } from "../flow.js";
 import type { KeptContent, Listed, Stray } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
 import type { Store } from "../stores/store.js";
@@ -51,7 +51,7 @@ export async function verify(
       total = Math.max(total, done); // others write meanwhile
       if (done < total) onProgress?.({ done, total });
     }
-    await turn();
+    await yieldToEventLoop();
   }
   onProgress?.({ done, total: done });
   return { checked, damaged: damaged.sort(), removed, ...(failed.length > 0 && { failed: failed.sort() }) };
@@ -61,7 +61,7 @@ async function countIn(store: Store): Promise<number> {
   let count = 0;
   for await (const group of thingsIn(store)) {
     count += group.length;
-    await turn();
+    await yieldToEventLoop();
   }
   return count;
 }

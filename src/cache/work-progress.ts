@@ -1,4 +1,5 @@
-import type { WorkProgress } from "../events.js";
+import { callBack, type WorkProgress } from "../events.js";
+import { performance } from "../flow.js";
 
 /** Tells of work that goes on at most twenty times a second, and of its end. */
 export function sparing(onProgress: ((progress: WorkProgress) => void) | undefined): (progress: WorkProgress) => void {
@@ -7,7 +8,7 @@ export function sparing(onProgress: ((progress: WorkProgress) => void) | undefin
     const now = performance.now();
     if (progress.done < progress.total && now - last < PAUSE) return;
     last = now;
-    onProgress?.(progress);
+    if (onProgress) callBack("onProgress", () => onProgress(progress));
   };
 }
 

@@ -1,7 +1,8 @@
 import { sha256 } from "#sha256";
 import { NO_RECORD, type OutRecord } from "../entry/out-record.js";
 import { ReadableName } from "../entry/readable-name.js";
-import { StoreError, UnkeyableValueError } from "../errors.js";
+import { isInstance, StoreError, UnkeyableValueError } from "../errors.js";
+import { silence } from "../key/originals.js";
 import { type Bound, byName } from "../signature/bind.js";
 import type { Folder } from "../stores/folder.js";
 import { type Asked, askedFor } from "./out-files/asked.js";
@@ -96,7 +97,7 @@ export function keyed<T>({ subject }: Plan, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (!(error instanceof UnkeyableValueError)) throw error;
+    if (!isInstance(error, UnkeyableValueError)) throw error;
     throw new UnkeyableValueError(
       `${subject}: ${error.message}`,
       error.cause === undefined ? {} : { cause: error.cause },
@@ -128,5 +129,6 @@ export function directoryOf({ dir, binder, subject }: Plan, values: readonly unk
   if (typeof dir !== "function") return dir;
   const given = dir(byName(binder.names, values)) || undefined;
   if (given === undefined || typeof given === "string") return given;
+  silence(given);
   throw new StoreError(`${subject}: the option "dir" gave ${typeof given} instead of the path of a directory.`);
 }

@@ -1,5 +1,5 @@
 import { CacheMissError } from "../errors.js";
-import { type Flow, Invocation, isFlow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import { type Flow, Invocation, isFlow, isThenable, type MaybeFlow, performance, wait } from "../flow.js";
 import { type BoundCall, bindCall, type Call, keyed } from "./bind.js";
 import { type Job, obtain } from "./compute.js";
 import { context } from "./context.js";

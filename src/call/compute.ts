@@ -1,6 +1,7 @@
 import { decodeValue, encodeValue, type Payload } from "../entry/codecs.js";
-import { type AbortSignalLike, type Flow, isFlow, isThenable, wait } from "../flow.js";
+import { type Flow, isFlow, isThenable, performance, wait } from "../flow.js";
 import type { Folder, Mark } from "../stores/folder.js";
+import { isAbortError, orAborted } from "./aborts.js";
 import { type ChunkOptions, inChunks, throwIfAborted } from "./batch/chunks.js";
 import type { Call } from "./bind.js";
 import { assertStackRoom, context, InvocationIn } from "./context.js";
@@ -112,19 +113,9 @@ function* settleJoined(job: Job, { call, landing }: Joined): Flow<boolean> {
   } catch (error) {
     throwIfAborted(job.signal);
     // The leader was told to stop; that is no answer for the others, who try themselves.
-    if ((error as Error | undefined)?.name !== "AbortError") throw error;
+    if (!isAbortError(error)) throw error;
     return false;
   }
-}
-
-function orAborted<T>(promise: Promise<T>, signal: AbortSignalLike | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { OptionError, UnkeyableValueError } from "../errors.js";
+import { isInstance, OptionError, UnkeyableValueError } from "../errors.js";
 import { canonicalArgument, canonicalJson } from "../key/canonical-json.js";
 import { applyKeyFunction, type KeyFunction, leftOut } from "../key/key-functions.js";
 import { LONGEST_TEXT } from "../key/key-walk.js";
@@ -112,7 +112,7 @@ function transformed(name: string, at: number | undefined, transform: KeyFunctio
   try {
     return applyKeyFunction(transform, value);
   } catch (error) {
-    if (!(error instanceof UnkeyableValueError)) throw error;
+    if (!isInstance(error, UnkeyableValueError)) throw error;
     const place = at === undefined ? name : `${name}[${at}]`;
     throw new UnkeyableValueError(`${place}: ${error.message}`, { cause: error });
   }

@@ -1,6 +1,6 @@
 import { emit, isHeard } from "../events.js";
 import { nextPause } from "../files/locks/lock-waiting.js";
-import { type AbortSignalLike, type Flow, wait } from "../flow.js";
+import { type AbortSignalLike, type Flow, performance, wait } from "../flow.js";
 import type { Held } from "../stores/engine.js";
 import { throwIfAborted } from "./batch/chunks.js";
 import { type Call, digestOf } from "./bind.js";

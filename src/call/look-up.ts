@@ -4,6 +4,7 @@ import { bytesKept, NO_RECORD, type OutRecord } from "../entry/out-record.js";
 import { isTrusted, recordIn } from "../entry/trust.js";
 import { OptionError } from "../errors.js";
 import { type Flow, isThenable, type MaybeFlow, wait } from "../flow.js";
+import { silence } from "../key/originals.js";
 import type { Folder } from "../stores/folder.js";
 import { isExpired } from "../stores/limits.js";
 import type { Call } from "./bind.js";
@@ -177,8 +178,9 @@ function isPast(call: Call, createdAt: number): boolean {
 
 /** A promise is truthy, whatever it resolves to. */
 export function assertSync({ subject }: Plan, option: string, given: unknown): void {
-  if (isThenable(given))
-    throw new OptionError(`${subject}: the option "${option}" gave a promise. It must decide at once: true or false.`);
+  if (!isThenable(given)) return;
+  silence(given);
+  throw new OptionError(`${subject}: the option "${option}" gave a promise. It must decide at once: true or false.`);
 }
 
 /** The entry of a call that would be served. Changes nothing. */

@@ -1,5 +1,5 @@
-import { PermacacheError, StoreError } from "../errors.js";
-import { emit, isHeard, warn } from "../events.js";
+import { isInstance, messageOf, PermacacheError, StoreError } from "../errors.js";
+import { callBack, emit, isHeard, warn } from "../events.js";
 import { codeOf } from "../files/io.js";
 import type { Folder } from "../stores/folder.js";
 import type { Plan } from "./plan.js";
@@ -7,13 +7,13 @@ import type { Plan } from "./plan.js";
 /** Trouble with storage never costs the caller the result, unless the option `onError` says so. */
 function report(plan: Plan, what: string, error: unknown, given: Set<string>, kind: string, mayThrow = true): void {
   plan.stats.errors++;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const trouble = new StoreError(`${plan.subject}: ${what} (${reason.replace(/\.$/, "")}).`, { cause: error });
   if (isHeard("error")) emit({ type: "error", path: plan.path, version: plan.version, error: trouble });
   const { onError } = plan.settings();
   if (onError === "throw" && mayThrow) throw trouble;
   if (typeof onError === "string") warnOnce(given, kind, trouble.message, trouble.code);
-  else onError(trouble);
+  else callBack(`${plan.subject}: onError`, () => onError(trouble));
 }
 
 /** A result that cannot be stored: one warning per function. */
@@ -52,7 +52,7 @@ export function reportOutFile(plan: Plan, error: unknown): void {
 
 /** What the system says to who manages entries becomes a StoreError; any other error stays what it is. */
 export function storeTrouble(subject: string, location: string, error: unknown): unknown {
-  if (error instanceof PermacacheError || codeOf(error) === "" || !("syscall" in (error as object))) return error;
+  if (isInstance(error, PermacacheError) || codeOf(error) === "" || !("syscall" in (error as object))) return error;
   return new StoreError(`${subject}: ${location}: ${(error as Error).message}.`, { cause: error });
 }
 

@@ -1,11 +1,15 @@
 import { statfsSync } from "node:fs";
 import { warn } from "../events.js";
+import { performance } from "../flow.js";
 
 const LITTLE_BYTES = 1024 ** 3;
 const LITTLE_SHARE = 0.05;
 
 /** Milliseconds between two looks. */
 const PAUSE = 60_000;
+
+/** Directories that are remembered. */
+const MOST = 1_000;
 
 let isWarned = false;
 /** By directory. */
@@ -15,6 +19,7 @@ const lastLooks = new Map<string, number>();
 export function warnOfLittleSpace(directory: string): void {
   const now = performance.now();
   if (isWarned || now - (lastLooks.get(directory) ?? Number.NEGATIVE_INFINITY) < PAUSE) return;
+  if (lastLooks.size === MOST) lastLooks.clear();
   lastLooks.set(directory, now);
   try {
     const { bavail, blocks, bsize } = statfsSync(directory);

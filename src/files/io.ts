@@ -109,6 +109,10 @@ export function ioFor(async: boolean): Io {
 
 /** The `code` of a system error, `""` for anything else. */
 export function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" ? code : "";
+  try {
+    const code = (error as { code?: unknown } | null | undefined)?.code;
+    return typeof code === "string" ? code : "";
+  } catch {
+    return ""; // a Proxy that throws when it is read
+  }
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type Flow, run, wait } from "../flow.js";
+import { clearTimeout, type Flow, performance, run, setTimeout, wait } from "../flow.js";
 import { asyncIo, codeOf, type Io, syncIo } from "./io.js";
 
 /** No link is followed, and a FIFO in the place of an entry does not block. */

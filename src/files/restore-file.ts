@@ -84,10 +84,12 @@ function* isCopied(source: string, temporary: string, io: Io): Flow<boolean> {
 
 /** By this process. */
 const swept = new Set<string>();
+const MOST = 1_000;
 
 /** Before the first file is restored to a folder: what killed processes left behind there. */
 function sweepOnce(folder: string): void {
   if (swept.has(folder)) return;
+  if (swept.size === MOST) swept.clear();
   swept.add(folder);
   sweep(folder, TEMPORARY);
 }

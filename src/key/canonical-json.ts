@@ -27,6 +27,7 @@ import {
   regExpSource,
   setDelete,
   setEach,
+  silence,
   sort,
   stringify,
   timeOf,
@@ -327,6 +328,7 @@ function tagInstance(value: object, walk: KeyWalk): unknown {
   if (hasOwn(value, Symbol.for("permacache.kw"))) {
     throw unkeyable(walk, "is kw(...), which names arguments and stands only as the last argument of a call");
   }
+  silence(value); // the caller gets an error instead of what is awaited
   if (name === "Promise") throw unkeyable(walk, "is a promise, which has no canonical JSON; await it first");
   throw unkeyable(
     walk,

@@ -1,6 +1,6 @@
-import { assertArguments, OptionError, UnkeyableValueError } from "../errors.js";
+import { assertArguments, isInstance, OptionError, UnkeyableValueError } from "../errors.js";
 import { canonicalDigest, canonicalJson } from "./canonical-json.js";
-import { hasOwn, isArray, tagOf } from "./originals.js";
+import { hasOwn, isArray, isPromise, silence, tagOf } from "./originals.js";
 
 /** What stands in the key for an argument: a function of it, or `null` to ignore it. */
 export type KeyFunction<V = any> = ((value: V) => unknown) | null;
@@ -23,7 +23,7 @@ export function str(value: unknown): string {
     text = String(value);
     inherited = tagOf(value);
   } catch (error) {
-    if (error instanceof UnkeyableValueError) throw error;
+    if (isInstance(error, UnkeyableValueError)) throw error;
     throw new UnkeyableValueError("str: the object has no text; use stableHash.", { cause: error });
   }
   if (text === inherited) {
@@ -61,8 +61,17 @@ function dropping<V>(test: (value: V) => boolean, mapper?: (value: V) => unknown
     const decided = transform[decide](value);
     return decided === leftOut ? undefined : decided;
   }) as Dropping<V>;
-  transform[decide] = (value) => (test(value) ? leftOut : mapper && value !== undefined ? mapper(value) : value);
+  transform[decide] = (value) =>
+    isDropped(test, value) ? leftOut : mapper && value !== undefined ? mapper(value) : value;
   return transform;
+}
+
+/** A promise would always hold, whatever it resolves to. */
+function isDropped<V>(test: (value: V) => unknown, value: V): boolean {
+  const holds = test(value);
+  if (!isPromise(holds)) return Boolean(holds);
+  silence(holds);
+  throw new OptionError("dropIf: the test gave a promise. It must decide at once: true or false.");
 }
 
 /** `dropIf` for values structurally equal to this one: `{ t: dropIfEqual(0) }` keeps the entries made before `t` was added. */
@@ -80,7 +89,7 @@ function textOf(value: unknown): string | undefined {
   try {
     return canonicalJson(value);
   } catch (error) {
-    if (error instanceof UnkeyableValueError) return undefined;
+    if (isInstance(error, UnkeyableValueError)) return undefined;
     throw error;
   }
 }

@@ -55,6 +55,14 @@ const then = method(Promise.prototype.then) as (
   fulfilled: undefined,
   rejected: () => void,
 ) => unknown;
+export function isPromise(value: unknown): boolean {
+  try {
+    return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+  } catch {
+    return false;
+  }
+}
+
 /** A promise that nobody awaits must not end the process where it is rejected. */
 export function silence(value: unknown): void {
   try {

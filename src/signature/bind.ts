@@ -1,4 +1,4 @@
-import { BindingError, OptionError } from "../errors.js";
+import { BindingError, isInstance, OptionError } from "../errors.js";
 import { bindingError, messageOf } from "./binding-error.js";
 import { copyNamed, isKw, namedOf } from "./kw.js";
 import type { Parameter, Signature } from "./parse.js";
@@ -202,7 +202,7 @@ class ParameterBinder implements Binder {
       const { given } = takeApart(pattern, source, call);
       return passes ? given : undefined;
     } catch (cause) {
-      if (cause instanceof BindingError) throw cause;
+      if (isInstance(cause, BindingError)) throw cause;
       throw call.error(`reading an argument failed (${messageOf(cause)})`, "see the cause.", cause);
     }
   }

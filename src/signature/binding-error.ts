@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { BindingError } from "../errors.js";
+import { BindingError, isInstance, messageOf as textOf } from "../errors.js";
 import { isKw, namedOf } from "./kw.js";
 import type { Signature } from "./parse.js";
 
@@ -18,7 +18,7 @@ export function bindingError(
 }
 
 export function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : "it threw what is no Error";
+  return isInstance(cause, Error) ? textOf(cause) : "it threw what is no Error";
 }
 
 const maxLength = 200;

@@ -1,6 +1,6 @@
 import { folderNames, type Identity, identityText, isEntriesFolder, isPath, pathOfFolder } from "../entry/identity.js";
 import type { WorkProgress } from "../events.js";
-import { turn } from "../flow.js";
+import { yieldToEventLoop } from "../flow.js";
 import type { Engine, Evicted } from "./engine.js";
 import { assertKeepsLimits, stepsOf } from "./evict.js";
 import { Folder } from "./folder.js";
@@ -91,7 +91,7 @@ export class Store {
     found.sort((a, b) => compare(a.path, b.path) || compare(a.name, b.name));
     for (const { path: own, name, folder } of found) {
       yield { path: own, name, folder: this.named(folder) };
-      await turn();
+      await yieldToEventLoop();
     }
   }
 
@@ -110,7 +110,7 @@ export class Store {
         }
         if (done - turned < AT_ONCE) continue;
         turned = done;
-        await turn();
+        await yieldToEventLoop();
       }
     }
     if (done === 0) onProgress?.({ done, total: 0 });

@@ -15,7 +15,7 @@ import { storeTrouble } from "../call/trouble.js";
 import type { EntryMeta } from "../entry/entry-meta.js";
 import { headTrusted } from "../entry/trust.js";
 import { assertArguments, BindingError } from "../errors.js";
-import { type Flow, isFlow, turn, wait } from "../flow.js";
+import { type Flow, isFlow, wait, yieldToEventLoop } from "../flow.js";
 import { inheritingNothing } from "../key/originals.js";
 import type { Listed } from "../stores/engine.js";
 import type { Folder } from "../stores/folder.js";
@@ -214,7 +214,7 @@ async function* entriesAsync(plan: Plan, folder: Folder) {
   try {
     for await (const group of folder.list()) {
       for (const meta of metasOf(plan, group)) yield meta; // `yield*` would wait for each once more
-      await turn();
+      await yieldToEventLoop();
     }
   } catch (error) {
     throw storeTrouble(plan.subject, folder.location, error);

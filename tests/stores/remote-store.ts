@@ -1,4 +1,4 @@
-import { turn } from "../../src/flow.js";
+import { yieldToEventLoop } from "../../src/flow.js";
 import type { AsyncEngine, Each, Engine, Listed } from "../../src/stores/engine.js";
 
 /** An engine behind promises, which can be switched off, or be kept waiting: as one on another machine. */
@@ -14,7 +14,13 @@ export interface Remote {
 }
 
 export function remote(inner: Engine): Remote {
-  const self: Remote = { store: undefined as never, isDown: false, delay: turn, arrival: turn, asked: [] };
+  const self: Remote = {
+    store: undefined as never,
+    isDown: false,
+    delay: yieldToEventLoop,
+    arrival: yieldToEventLoop,
+    asked: [],
+  };
 
   async function reached(name: string): Promise<void> {
     self.asked.push(name);

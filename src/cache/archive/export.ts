@@ -11,7 +11,7 @@ import { StoreError } from "../../errors.js";
 import type { WorkOptions } from "../../events.js";
 import { digestOf as digestOfFile, stampOf } from "../../files/fingerprint.js";
 import { asyncIo } from "../../files/io.js";
-import { run, turn } from "../../flow.js";
+import { run, yieldToEventLoop } from "../../flow.js";
 import type { Listed } from "../../stores/engine.js";
 import type { Folder } from "../../stores/folder.js";
 import type { Store, StoredFolder } from "../../stores/store.js";
@@ -70,7 +70,7 @@ export async function exportTo(
           const name = `entries/${String(number).padStart(6, "0")}-${group[0]!.digest.slice(0, 2)}`;
           yield { name, chunks: continued(first.value, chunks) };
         }
-        await turn();
+        await yieldToEventLoop();
       }
       if (counts.entries > before) number++;
     }
@@ -171,7 +171,7 @@ async function contentsToExport(
         }
       }
       progress.add(group.length);
-      await turn();
+      await yieldToEventLoop();
     }
   }
   return contents;

@@ -10,7 +10,7 @@ import type { WorkOptions } from "../../events.js";
 import { stampOf } from "../../files/fingerprint.js";
 import { asyncIo } from "../../files/io.js";
 import { discard } from "../../files/publish.js";
-import { run, turn } from "../../flow.js";
+import { run, yieldToEventLoop } from "../../flow.js";
 import type { Folder, Mark } from "../../stores/folder.js";
 import type { Store } from "../../stores/store.js";
 import { fileNameOf } from "./format.js";
@@ -43,7 +43,7 @@ export async function importFrom(
     try {
       for await (const entry of archive.entries(compress, trust.isOpen)) {
         await target.add(entry);
-        if (progress.add(1)) await turn();
+        if (progress.add(1)) await yieldToEventLoop();
       }
     } finally {
       await target.close();

@@ -1,4 +1,4 @@
-import type { WorkOptions } from "../../events.js";
+import { callBack, type WorkOptions, type WorkProgress } from "../../events.js";
 
 /** Tells how far a work is. */
 export class Progress {
@@ -16,12 +16,17 @@ export class Progress {
     const before = this.#done;
     this.#done += done;
     const isTime = Math.floor(before / OFTEN) !== Math.floor(this.#done / OFTEN);
-    if (isTime && this.#done < this.total) this.#tell?.({ done: this.#done, total: this.total });
+    if (isTime && this.#done < this.total) this.#call({ done: this.#done, total: this.total });
     return isTime;
   }
 
   end(): void {
-    this.#tell?.({ done: this.total, total: this.total });
+    this.#call({ done: this.total, total: this.total });
+  }
+
+  #call(progress: WorkProgress): void {
+    const tell = this.#tell;
+    if (tell) callBack("onProgress", () => tell(progress));
   }
 }
 

@@ -8,7 +8,7 @@ import { type Identity, parseIdentity } from "../../entry/identity.js";
 import { contentsOf, type Kept, type OutRecord, textOf } from "../../entry/out-record.js";
 import { local } from "../../entry/transcode.js";
 import { StoreError } from "../../errors.js";
-import { turn } from "../../flow.js";
+import { yieldToEventLoop } from "../../flow.js";
 import { FORMAT, LENGTH, MANIFEST, type Manifest, MEMBER, portableRecord, shown, sum, VERSION } from "./format.js";
 import type { Progress } from "./progress.js";
 import { type Member, type OpenZip, openZip, refused } from "./zip.js";
@@ -67,7 +67,7 @@ export class Archive {
     const uses = new Map<string, number>();
     for await (const { record } of this.entries(false)) {
       for (const sha256 of contentsOf(record)) uses.set(sha256, (uses.get(sha256) ?? 0) + 1);
-      if (progress.add(1)) await turn();
+      if (progress.add(1)) await yieldToEventLoop();
     }
     return uses;
   }

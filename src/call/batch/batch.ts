@@ -1,5 +1,6 @@
 import { BatchError } from "../../errors.js";
-import { type Flow, isFlow, turn, wait } from "../../flow.js";
+import { callBack } from "../../events.js";
+import { type Flow, isFlow, wait, yieldToEventLoop } from "../../flow.js";
 import type { Bound } from "../../signature/bind.js";
 import type { Folder } from "../../stores/folder.js";
 import { type Call, callFor, directoryOf, keyed } from "../bind.js";
@@ -201,7 +202,7 @@ export function* answerBatch<T>(
   let othersRan = false;
   for (const position of elements.keys()) {
     if (plan.async && position > 0 && position % TURN === 0) {
-      yield* wait(turn());
+      yield* wait(yieldToEventLoop());
       othersRan = true;
     }
     const call = callAt(batch, position);
@@ -246,11 +247,13 @@ function chunkOptions(plan: Plan, { signal }: CallSettings): ChunkOptions {
 class BatchProgress {
   readonly #total: number;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
+  readonly #subject: string;
   #done = 0;
   #cached = 0;
 
   constructor(total: number, plan: Plan, settings: CallSettings) {
     this.#total = total;
+    this.#subject = plan.subject;
     this.#onProgress = settings.onProgress ?? batchOf(plan).onProgress;
   }
 
@@ -261,8 +264,11 @@ class BatchProgress {
 
   /** @returns whether anybody was told */
   tell(): boolean {
-    this.#onProgress?.({ done: this.#done, cached: this.#cached, total: this.#total });
-    return this.#onProgress !== undefined;
+    const tell = this.#onProgress;
+    if (!tell) return false;
+    const progress = { done: this.#done, cached: this.#cached, total: this.#total };
+    callBack(`${this.#subject}: onProgress`, () => tell(progress));
+    return true;
   }
 }
 

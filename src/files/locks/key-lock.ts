@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { ByName } from "../by-name.js";
 import { type Permissions, PRIVATE } from "../permissions.js";
 import type { KeyLock } from "./contract.js";
 import { FileLock, LOCK_FILE, loadAddon, RangeLock } from "./kernel-lock.js";
@@ -9,7 +10,7 @@ import { PortableLock } from "./portable-lock.js";
 
 export type { Held, KeyLock } from "./contract.js";
 
-const locks = new Map<string, KeyLock>();
+const locks = new ByName<KeyLock>();
 
 /**
  * The lock for the keys of one folder; the same object for the same folder and permissions of what it makes there. Kernel locks where the optional addon loads,
@@ -18,12 +19,7 @@ const locks = new Map<string, KeyLock>();
 export function keyLockIn(folder: string, permissions = PRIVATE): KeyLock {
   const path = resolve(folder);
   const name = `${permissions.file} ${path}`;
-  let lock = locks.get(name);
-  if (!lock) {
-    lock = newLock(path, permissions);
-    locks.set(name, lock);
-  }
-  return lock;
+  return locks.of(name, () => newLock(path, permissions));
 }
 
 /** Whether keys of a folder were ever locked; the portable kind leaves nothing behind that would tell. */

@@ -1,4 +1,4 @@
-import { type Flow, wait } from "../../flow.js";
+import { type Flow, setTimeout, wait } from "../../flow.js";
 import { pause } from "../pause.js";
 
 /** Milliseconds. */

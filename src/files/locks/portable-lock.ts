@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lutimesSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { clearInterval, setInterval } from "../../flow.js";
 import { codeOf } from "../io.js";
 import { type Permissions, PRIVATE } from "../permissions.js";
 import type { Held, KeyLock } from "./contract.js";

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { ByName } from "../../files/by-name.js";
 import { type Cut, WHOLE } from "../../files/read-file.js";
 import { run } from "../../flow.js";
 import type {
@@ -40,18 +41,13 @@ export type { FileEngineOptions } from "./root.js";
  * `<dir>` itself: what is gone is made again.
  */
 export class FileEngine implements SyncEngine {
-  static readonly #engines = new Map<string, FileEngine>();
+  static readonly #engines = new ByName<FileEngine>();
 
-  /** The engine in a directory; the same object for the same directory and the same rules. Makes nothing. */
+  /** The engine in a directory; the same object for the same directory and the same rules, while it is used. Makes nothing. */
   static at(dir: string, options: FileEngineOptions = {}): FileEngine {
     const path = resolve(dir);
     const name = `${options.isShared ? "shared" : "own"} ${options.assertUsable ? "checked" : "unchecked"} ${path}`;
-    let engine = FileEngine.#engines.get(name);
-    if (!engine) {
-      engine = new FileEngine(path, options);
-      FileEngine.#engines.set(name, engine);
-    }
-    return engine;
+    return FileEngine.#engines.of(name, () => new FileEngine(path, options));
   }
 
   readonly sync = true;

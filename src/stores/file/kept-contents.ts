@@ -68,13 +68,17 @@ function* copy({ path, stamp }: SeenFile, target: string, temporary: string, mod
   }
 }
 
-/** False where the file system has no hard links, or another process has just dropped the content. */
+/**
+ * False where the file system has no hard links, or another process has just dropped the content. Another process may have
+ * linked the same content just now: that is as good.
+ */
 function link(content: string, own: string): boolean {
   try {
     remove(own); // of a damaged content, perhaps
     linkSync(content, own);
     return true;
   } catch (error) {
+    if (codeOf(error) === "EEXIST") return true;
     if (["ENOENT", "EPERM", "ENOTSUP", "ENOSYS", "EXDEV", "EMLINK"].includes(codeOf(error))) return false;
     throw error;
   }

@@ -1,5 +1,5 @@
 import { warnOfLittleSpace } from "../../files/free-space.js";
-import { type Flow, turn, wait } from "../../flow.js";
+import { type Flow, wait, yieldToEventLoop } from "../../flow.js";
 import type { Publishing } from "../engine.js";
 import { forgetFolder, sweepCleared } from "./clear.js";
 import type { Database } from "./database.js";
@@ -99,7 +99,7 @@ export class LmdbFolder {
     if (this.number === undefined) return 0;
     const entries = this.#database.write((opened) => forgetFolder(opened, this.#key));
     try {
-      for (const _ of sweepCleared(this.#database)) if (mayWait) yield* wait(turn());
+      for (const _ of sweepCleared(this.#database)) if (mayWait) yield* wait(yieldToEventLoop());
     } catch {
       // The entries are gone all the same; what is left of them goes with the next clear.
     }

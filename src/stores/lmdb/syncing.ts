@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from "../../flow.js";
 import { exclusively, type Opened } from "./opened.js";
 import type { UnsyncedMarker } from "./unsynced.js";
 

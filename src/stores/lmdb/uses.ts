@@ -1,3 +1,4 @@
+import { setTimeout } from "../../flow.js";
 import { isAhead } from "../limits.js";
 import type { Database } from "./database.js";
 import { stampKey, stampOf, timeOf } from "./records.js";

@@ -1,5 +1,5 @@
 import { holdEntry } from "../../entry/entry.js";
-import { type Flow, run, wait } from "../../flow.js";
+import { type Flow, performance, run, wait } from "../../flow.js";
 import type {
   Awaitable,
   Contents,

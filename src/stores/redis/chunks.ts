@@ -4,7 +4,7 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { StoreError } from "../../errors.js";
 import { isSameStamp, stampOf } from "../../files/fingerprint.js";
 import { asyncIo } from "../../files/io.js";
-import { run } from "../../flow.js";
+import { performance, run } from "../../flow.js";
 import type { SeenFile } from "../engine.js";
 import { newTemporary } from "../temporary.js";
 import type { Connection } from "./connection.js";

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { OptionError, StoreError } from "../../errors.js";
+import { clearTimeout, performance, setImmediate, setTimeout } from "../../flow.js";
 import { ALL, type Script } from "./scripts.js";
 
 export type Argument = string | Buffer;

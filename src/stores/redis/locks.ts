@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { randomName } from "../../files/publish.js";
+import { clearInterval, setInterval } from "../../flow.js";
 import type { Held, LockName, Locks } from "../engine.js";
 import type { Connection } from "./connection.js";
 import { pathLockKey } from "./keys.js";

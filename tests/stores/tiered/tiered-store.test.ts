@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { turn } from "../../../src/flow.js";
+import { yieldToEventLoop } from "../../../src/flow.js";
 import { type Cache, createCache, fileStore, OptionError, StoreError, tieredStore } from "../../../src/index.js";
 import { onDay } from "../../../src/stores/contract/clock.js";
 import type { Engine } from "../../../src/stores/engine.js";
@@ -84,7 +84,7 @@ test("one value is computed once by two machines at the same time", async (t) =>
   const calls = machines.map(({ permacache }) =>
     permacache("once")(async (x: number) => {
       runs++;
-      for (let i = 0; i < 50; i++) await turn();
+      for (let i = 0; i < 50; i++) await yieldToEventLoop();
       return x;
     }),
   );
@@ -159,8 +159,8 @@ test("a clear from elsewhere wins over what a function computes meanwhile", asyn
   for (const each of [f, async]) {
     go = undefined as never;
     const pending = each(1);
-    while (!go) await turn();
-    for (let i = 0; i < 20; i++) await turn(); // the far mark has come
+    while (!go) await yieldToEventLoop();
+    for (let i = 0; i < 20; i++) await yieldToEventLoop(); // the far mark has come
     await machines[1]!
       .permacache(each === f ? "meanwhile" : "meanwhile/async")(async (x: number) => x)
       .clear();
@@ -312,9 +312,9 @@ test("what was cleared while it was found far is not put near", async (t) => {
   let go!: () => void;
   far.arrival = () => new Promise<void>((done) => (go = done));
   const looking = f.has(1);
-  while (!go) await turn();
+  while (!go) await yieldToEventLoop();
   await f.clear();
-  far.arrival = turn;
+  far.arrival = yieldToEventLoop;
   go();
   t.false(await looking);
   t.is(entriesIn(near).length, 0);
