@@ -8,7 +8,7 @@ import { sweep, temporaryName } from "../../files/temporary.js";
 import type { Guard } from "./guard.js";
 import { guardOf } from "./guard-of.js";
 import { loadLmdb } from "./load-lmdb.js";
-import { closeOpened, DATA, exclusively, type Opened, openIn } from "./opened.js";
+import { closeOpened, DATA, exclusively, keepOpenersOut, NoTransaction, type Opened, openIn } from "./opened.js";
 import { prepareFile } from "./prepare-file.js";
 import { Syncing } from "./syncing.js";
 import { UnsyncedMarker } from "./unsynced.js";
@@ -32,6 +32,8 @@ export class Database {
   /** In ms since 1970: when it was last seen that it is still there. */
   #seen = 0;
   #isSwept = false;
+  /** Why it could not be opened the last time that this failed. */
+  #failed: { readonly error: unknown; readonly at: number } | undefined;
   /** Called before it is closed, and at the exit of the process. */
   readonly #beforeClose: () => void;
 
@@ -119,13 +121,24 @@ export class Database {
     const state = marker.state();
     if (state === "lost") this.#setAside(folder);
     prepareFile(join(folder, DATA));
-    const opened = openIn(folder, this.#mapSize, guard);
+    const opened = this.#tryToOpen(folder, guard);
     this.#opened = opened;
     this.#marker = marker;
     this.#syncing = new Syncing(opened, marker);
     running.add(this);
     if (state === "unsynced") this.#syncing.later();
     return opened;
+  }
+
+  /** What fails in lmdb is printed by it, too: for a second nobody tries again. */
+  #tryToOpen(folder: string, guard: Guard): Opened {
+    if (this.#failed && Math.abs(Date.now() - this.#failed.at) < LOOK) throw this.#failed.error;
+    try {
+      return openIn(folder, this.#mapSize, guard);
+    } catch (error) {
+      this.#failed = { error, at: Date.now() };
+      throw error;
+    }
   }
 
   /** Keeps it: whoever misses what was in it may look, or remove it. */
@@ -170,11 +183,20 @@ export class Database {
         if (!isSynced) marker.put();
         return { result: action(opened) };
       };
-      const done = exclusively(opened, change, isSynced);
+      const done = this.#exclusively(opened, change, isSynced);
       if (!done) continue;
       if (isSynced) marker.remove();
       else syncing.later();
       return done.result;
+    }
+  }
+
+  #exclusively<T>(opened: Opened, change: () => T, isSynced: boolean): T {
+    try {
+      return exclusively(opened, change, isSynced);
+    } catch (error) {
+      if (error instanceof NoTransaction) this.#abandon(); // it is opened anew, with other locks once all have closed it
+      throw error;
     }
   }
 
@@ -192,6 +214,12 @@ export class Database {
     } catch {
       // It stays unsynced, which is noted.
     }
+  }
+
+  /** The process ends, and lmdb closes the database after all that is ours. */
+  leave(): void {
+    this.finish();
+    if (this.#opened) keepOpenersOut(this.#opened.guard);
   }
 
   async close(): Promise<void> {
@@ -228,5 +256,5 @@ const ONE = Buffer.from([1]);
 /** Those that are open: what is left to do for them is done at the exit. */
 const running = new Set<Database>();
 process.on("exit", () => {
-  for (const each of running) each.finish();
+  for (const each of running) each.leave();
 });

@@ -1,4 +1,4 @@
-/** `"alone"` to open the database, `"shared"` for a transaction that writes. */
+/** `"alone"` to open the database, `"shared"` for a transaction that writes, and to close it. */
 export type How = "alone" | "shared";
 
 /** What keeps the processes that use a database from harming each other. Reads ask for nothing. */

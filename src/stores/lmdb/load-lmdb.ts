@@ -4,7 +4,16 @@ import { OptionError } from "../../errors.js";
 import { warn } from "../../events.js";
 
 /** The package `lmdb`, an optional peer: it is loaded when a database is first opened. */
-type Module = typeof Lmdb & { readonly nativeAddon: { resetTxn(address: number): void } };
+type Module = Omit<typeof Lmdb, "openAsClass"> & {
+  readonly nativeAddon: { resetTxn(address: number): void };
+  /** Opens the database, in which an object of the class is its first table. */
+  openAsClass(
+    options: Lmdb.RootDatabaseOptionsWithPath,
+  ): new (
+    name: null,
+    options: Lmdb.RootDatabaseOptionsWithPath,
+  ) => Root;
+};
 let lmdb: Module | undefined;
 
 /** Once in a process, until the soak with LMDB is clean. */

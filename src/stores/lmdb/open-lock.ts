@@ -25,7 +25,7 @@ const stuck = new Set<string>();
  * undone: its entries are gone, its number and its pages are used again, and the writer may crash.
  *
  * The kernel's locks of two files beside the database are used, so a process that dies frees them. `=1.lock` is held alone
- * while opening, and shared while writing. Whoever wants it passes `=1.gate` first, and an opener stays in there:
+ * while opening, and shared while writing or closing. Whoever wants it passes `=1.gate` first, and an opener stays in there:
  * writers that are never idle could keep it out for ever. Reads lock nothing.
  */
 export class OpenLock implements Guard {

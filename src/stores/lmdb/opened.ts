@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type * as Lmdb from "lmdb";
+import { StoreError } from "../../errors.js";
 import { PRIVATE } from "../../files/permissions.js";
 import type { Guard } from "./guard.js";
 import { loadLmdb, type Root } from "./load-lmdb.js";
@@ -34,10 +35,23 @@ const TABLES = ["folders", "meta", "counts", "entries", "info", "byAge", "byUse"
 
 export const DATA = "data.mdb";
 
+/**
+ * Closed where that fails: as long as a process has it open, the locks inside of lmdb cannot be made anew, which all others
+ * may need.
+ */
+function openRoot(options: Lmdb.RootDatabaseOptionsWithPath): Root {
+  const Store = loadLmdb().openAsClass(options);
+  try {
+    return new Store(null, options);
+  } catch (error) {
+    void Store.prototype.close.call({ isRoot: true }); // there is no object that could be asked
+    throw error;
+  }
+}
+
 /** Opens the database in a folder; makes it where there is none. @param guard is held alone */
 export function openIn(folder: string, mapSize: number | undefined, guard: Guard): Opened {
-  const { nativeAddon, open } = loadLmdb();
-  const root = open({
+  const root = openRoot({
     path: folder,
     noSubdir: false,
     encoding: "binary",
@@ -48,11 +62,11 @@ export function openIn(folder: string, mapSize: number | undefined, guard: Guard
     // Of the files that it makes.
     permissionsMode: PRIVATE.file,
     ...(mapSize === undefined ? {} : { mapSize }),
-  } as Lmdb.RootDatabaseOptionsWithPath) as Root;
+  } as Lmdb.RootDatabaseOptionsWithPath);
   const [folders, meta, counts, entries, info, byAge, byUse, removals] = TABLES.map((name) =>
     root.openDB<Buffer, Buffer>(name, { encoding: "binary", keyEncoding: "binary" }),
   );
-  const snapshot = new Snapshot(root, nativeAddon.resetTxn); // after all are open
+  const snapshot = new Snapshot(root, loadLmdb().nativeAddon.resetTxn); // after all are open
   const table = (opened: Lmdb.Database<Buffer, Buffer> | undefined) => new Table(opened!, snapshot);
   return {
     ino: statSync(join(folder, DATA)).ino,
@@ -70,11 +84,29 @@ export function openIn(folder: string, mapSize: number | undefined, guard: Guard
   };
 }
 
+/**
+ * Whoever is the last to close the database destroys the locks inside of lmdb. Nobody may be opening it then, who would go on
+ * with locks that are destroyed: no transaction could begin until all have closed it.
+ */
 export async function closeOpened({ root, snapshot, guard }: Opened): Promise<void> {
-  guard.close(); // at once: the same database may be opened again before this is done, and nothing is written any more
   snapshot.close();
-  await root.close();
+  keepOpenersOut(guard);
+  const closed = root.close(); // at once, for no transaction is under way
+  guard.close();
+  await closed;
 }
+
+/** Until the guard is closed, or the process ends. Never throws: where somebody holds it up, the database is closed all the same. */
+export function keepOpenersOut(guard: Guard): void {
+  try {
+    guard.take("shared");
+  } catch {
+    // It was removed, or another process is stopped.
+  }
+}
+
+/** The locks inside of lmdb are destroyed: somebody closed the database without the guard, while others opened it. */
+export class NoTransaction extends StoreError {}
 
 /** Flags of a transaction: one that can be given up, and is visible when it returns. */
 const COMMIT = 3;
@@ -91,6 +123,8 @@ export function exclusively<T>({ root, snapshot, guard }: Opened, action: () => 
   try {
     root.transactionSync(
       () => {
+        // lmdb goes on without a transaction where it cannot begin one.
+        if (root.getWriteTxnId() === 0) throw new NoTransaction("lmdb cannot begin a transaction");
         snapshot.isWriting = true;
         result = action(); // not returned: a promise would keep the transaction open
       },
