@@ -1,6 +1,6 @@
 /**
  * Runs one operation on a cache again and again, and removes something of what it works on before its first call of
- * node:fs, before its second, and so on until it makes no more: `node removed.program.mjs <operation> [<what is removed>]`.
+ * node:fs, before its second, and so on until it makes no more: `node removed.program.mjs <operation> [<what is removed> [<step>]]`.
  * Prints a line for each thing that is removed: how many calls there were, and what went wrong.
  */
 import fs from "node:fs";
@@ -31,6 +31,7 @@ syncBuiltinESMExports();
 const { createCache, fileStore } = await import("permacache");
 
 const [, , operation, removed] = process.argv;
+const step = Number(process.argv[4] ?? 1);
 const top = real.mkdtempSync(join(tmpdir(), "permacache-removed-"));
 process.on("exit", () => real.rmSync(top, { recursive: true, force: true }));
 const problems = [];
@@ -187,7 +188,7 @@ const OPERATIONS = {
 
 /** @returns how many calls the operation makes, and what went wrong */
 async function attempt(run, remove, place) {
-  for (let at = 1; ; at++) {
+  for (let at = 1; ; at += step) {
     const { calls, isOver } = await attemptBefore(at, run, remove, join(place, String(at)));
     real.rmSync(join(place, String(at)), { recursive: true, force: true });
     if (isOver) return calls;

@@ -18,12 +18,15 @@ function namesIn(table: string): string[] {
 /** What `clear`, deletions and evictions remove; with test:long also what only people do. */
 const REMOVED = size(0, 1) === 1 ? namesIn("REMOVED") : ["the folder", "the contents"];
 
+/** Before how many of the calls: each, or some. */
+const STEP = String(size(9, 1));
+
 for (const operation of namesIn("OPERATIONS")) {
   needs("posix", "the build")(`${operation}, while what it works on is removed before each call`, async (t) => {
     t.timeout(600_000);
     for (const removed of REMOVED) {
       const env = { ...process.env, NODE_NO_WARNINGS: "1" };
-      const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, operation, removed], { env });
+      const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, operation, removed, STEP], { env });
       const { calls, problems } = JSON.parse(stdout);
       t.deepEqual(problems, [], removed);
       t.true(calls > 0);
