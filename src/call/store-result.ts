@@ -70,7 +70,6 @@ export function* store(storing: Storing): Flow<number> {
   try {
     return yield* publish(storing, call.plan.async || flight.canBeJoined);
   } catch (error) {
-    if (error instanceof ClearedError) return 0;
     if (error instanceof TooLargeError) reportLarge(call.plan, error.limit, error.reason);
     else reportStorage(call.plan, call.folder, "written", error);
     return 0;
@@ -87,7 +86,12 @@ function* publish({ call, payload, meta, mark, flight, isDurable }: Storing, can
   const kept = bytesKept(record);
   const size = lengthOf(parts);
   assertFits(plan, size, kept);
-  yield* keepOutFiles(call, record, canWait);
+  try {
+    yield* keepOutFiles(call, record, canWait);
+  } catch (error) {
+    if (error instanceof ClearedError) return 0; // as one that is published then
+    throw error;
+  }
   const isCurrent = () => running.mayStore(flight);
   if (!(yield* wait(folder.publish(call, parts, { mark, isCurrent, mayWait: canWait, isDurable, kept })))) return 0;
   running.stored(flight);

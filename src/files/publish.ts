@@ -30,13 +30,18 @@ export function* publish(
   try {
     yield* writeNew(temporary, parts, io, isDurable, mode);
     for (let attempt = 1; !published && isReady(); attempt++) {
-      if (attempt > 2) throw new Error(`${temporary} was removed by another program`);
+      if (attempt > 2) throw missing(`${temporary} was removed by another program`);
       published = yield* renameInto(temporary, target, io);
     }
     return published;
   } finally {
     if (!published) yield* discard(temporary, io);
   }
+}
+
+/** As the system tells that something is not there: whoever made it may make it again. */
+export function missing(message: string): Error {
+  return Object.assign(new Error(message), { code: "ENOENT" });
 }
 
 function* writeNew(path: string, parts: readonly Uint8Array[], io: Io, isDurable: boolean, mode: number): Flow<void> {

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { type Flow, wait } from "../flow.js";
 import { isSameStamp, type Stamp, stampOf } from "./fingerprint.js";
 import { codeOf, type Io } from "./io.js";
-import { discard, renameInto } from "./publish.js";
+import { discard, missing, renameInto } from "./publish.js";
 import { isOrphan, sweep, temporaryName } from "./temporary.js";
 
 /** Beside the target: that may be on a file system of its own. */
@@ -59,11 +59,11 @@ export function* copyInto(
     yield* wait(io.chmod(temporary, mode));
     const after = yield* stampOf(source, io);
     const copy = yield* stampOf(temporary, io);
-    if (typeof after !== "object" || !isSameStamp(after, seen) || typeof copy !== "object" || copy.size !== seen.size) {
-      return false;
-    }
+    if (typeof after !== "object" || !isSameStamp(after, seen)) return false;
+    if (typeof copy !== "object") throw missing(`${temporary} was removed by another program`);
+    if (copy.size !== seen.size) return false;
     isDone = yield* renameInto(temporary, target, io);
-    if (!isDone) throw new Error(`${dirname(target)} was removed while a file was copied to it`);
+    if (!isDone) throw missing(`${dirname(target)} was removed while a file was copied to it`);
     const written = yield* stampOf(target, io);
     return typeof written === "object" && written.ino === copy.ino ? written : undefined;
   } finally {

@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { ioFor } from "../../files/io.js";
+import { codeOf, ioFor } from "../../files/io.js";
 import { lessUmask } from "../../files/permissions.js";
 import { type Flow, run } from "../../flow.js";
 import type { Awaitable, Contents, KeptContent, SeenFile } from "../engine.js";
@@ -15,6 +15,9 @@ import {
   keptFileOf,
   removeContent,
 } from "./kept-contents.js";
+
+/** How often others may remove what an operation has made for itself. */
+const ATTEMPTS = 5;
 
 /** Contents of out files, in the folder whose entries use them. Where and under which names, see kept-contents.ts. */
 export class FileContents implements Contents {
@@ -36,18 +39,21 @@ export class FileContents implements Contents {
 
   *#keep(folder: FileFolder, digest: string, file: SeenFile, mayWait: boolean): Flow<boolean> {
     const isHere = () => folder.hasShard(digest.slice(0, 2));
-    try {
-      if (!isHere()) return false;
-      const { root, path } = folder;
-      for (const name of [KEPT_FOLDER, join(KEPT_FOLDER, file.sha256.slice(0, 2))]) root.makeFolder(join(path, name));
-      const mode = lessUmask(root.permissions.file);
-      const newTemporary = () => root.temporary();
-      yield* keepContent(path, folder.fileOf(digest), file, newTemporary, mode, ioFor(mayWait));
-    } catch (error) {
-      if (isHere()) throw error;
-      return false;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (!isHere()) return false;
+        const { root, path } = folder;
+        for (const name of [KEPT_FOLDER, join(KEPT_FOLDER, file.sha256.slice(0, 2))]) root.makeFolder(join(path, name));
+        const mode = lessUmask(root.permissions.file);
+        const newTemporary = () => root.temporary();
+        yield* keepContent(path, folder.fileOf(digest), file, newTemporary, mode, ioFor(mayWait));
+        return true;
+      } catch (error) {
+        if (!isHere()) return false;
+        // What it had made was removed meanwhile: it is made again.
+        if (attempt === ATTEMPTS || codeOf(error) !== "ENOENT") throw error;
+      }
     }
-    return true;
   }
 
   path(name: string, digest: string, sha256: string): string {

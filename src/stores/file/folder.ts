@@ -203,10 +203,12 @@ export class FileFolder {
         return isPublished;
       } catch (error) {
         const code = codeOf(error);
-        if (attempt === 3) throw error;
+        if (attempt === ATTEMPTS) throw error;
         if (mayWait && ["EMFILE", "ENFILE"].includes(code)) io = asyncIo;
         // Somebody put a folder in the place of the entry: it goes the way of what is cleared.
         else if (isDirectory(target)) this.setAside(target);
+        else if (code === "ENOENT")
+          continue; // what leads to it was removed meanwhile: it is made again, or not wanted any more
         else throw error;
       }
     }
@@ -277,6 +279,9 @@ export class FileFolder {
     }
   }
 }
+
+/** How often others may remove what an operation has made for itself. */
+const ATTEMPTS = 5;
 
 const DELETE = { recursive: true, force: true } as const;
 

@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { codeOf } from "../../files/io.js";
 import { dropContents, isKeptContent, isKeptFile, KEPT_FOLDER } from "../file/kept-contents.js";
 import type { Database } from "./database.js";
 
@@ -47,5 +48,11 @@ export function* keptFilesIn(folder: string): Generator<string, void> {
 }
 
 function namesIn(folder: string): string[] {
-  return lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder).sort() : [];
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return []; // removed meanwhile
+    throw error;
+  }
 }
