@@ -6,6 +6,7 @@ import type { Call } from "./bind.js";
 import { assertStackRoom, context, InvocationIn } from "./context.js";
 import { type LockTerms, underLocks } from "./locks.js";
 import { consult, refreshId, runningFor } from "./look-up.js";
+import { warnOfOwnPath } from "./out-files/own-path.js";
 import { assertWritten, stampsBefore } from "./out-files/record.js";
 import { hit, miss, type Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
@@ -259,6 +260,7 @@ function takeResult(
 ): Taken {
   const { plan, folder, holds, isSame } = call;
   const mark = holds && isSame ? marks.get(folder) : undefined;
+  if (mark !== undefined) warnOfOwnPath(plan, call.out, value);
   const isWanted = mark !== undefined && shouldStore(plan, value);
   const isTried = isWanted || flight.isJoined;
   const payload = isTried ? encode(plan, value) : undefined;

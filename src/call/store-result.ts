@@ -10,6 +10,7 @@ import type { Call } from "./bind.js";
 import { context } from "./context.js";
 import { assertSync } from "./look-up.js";
 import { recordOutFiles } from "./out-files/out-file-calls.js";
+import { warnOfOwnPath } from "./out-files/own-path.js";
 import { assertWritten } from "./out-files/record.js";
 import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
@@ -144,7 +145,10 @@ export function* prime(plan: Plan, calls: readonly Call[], values: readonly unkn
     const payload = encodeValue(value, codec, compress, maxValueBytes);
     return values.length > 1 ? { ...payload, parts: [Buffer.concat(payload.parts)] } : payload;
   });
-  for (const [i, call] of calls.entries()) yield* primeOne(call, payloads[i]!);
+  for (const [i, call] of calls.entries()) {
+    warnOfOwnPath(plan, call.out, values[i]);
+    yield* primeOne(call, payloads[i]!);
+  }
 }
 
 function* primeOne(call: Call, payload: Payload): Flow<void> {

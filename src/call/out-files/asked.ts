@@ -24,6 +24,8 @@ export interface Asked {
   readonly name: string;
   /** Absolute, without links on the way. */
   readonly path: string;
+  /** As it was given: a path, or a file URL. */
+  readonly given: string | URL;
 }
 
 /**
@@ -48,7 +50,7 @@ export function askedFor(shown: string, parameters: readonly OutParameter[], val
         `${shown}: the out file "${name}" is a directory, ${path}. Give the path of a file in it.`,
       );
     }
-    asked.push({ name, path });
+    asked.push({ name, path, given: value as string | URL });
   }
   return asked;
 }
