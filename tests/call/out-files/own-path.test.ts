@@ -26,7 +26,9 @@ for (const [name, result] of Object.entries(results)) {
         writeFileSync(to, x);
         return result(to);
       };
-      const f: any = permacache("f", { outFile: "to" })(kind === "sync" ? run : async (x: string, to: string) => run(x, to));
+      const f: any = permacache("f", { outFile: "to" })(
+        kind === "sync" ? run : async (x: string, to: string) => run(x, to),
+      );
       const path = relative(process.cwd(), join(dir, "a"));
       const warnings = await warningsOf(async () => {
         const first = await f("x", path);
