@@ -5,7 +5,7 @@ import { isThenable } from "./flow.js";
 
 /**
  * What the diagnostics channels `permacache:hit`, `:miss`, `:wait`, `:store`, `:evict` and `:error` carry. A wait is for
- * the computation of another process.
+ * the computation of another process, and from 10 s on also for one of this process.
  */
 export interface CacheEvent {
   readonly type: "hit" | "miss" | "wait" | "store" | "evict" | "error";

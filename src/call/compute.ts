@@ -7,8 +7,10 @@ import type { Call } from "./bind.js";
 import { assertStackRoom, context, InvocationIn } from "./context.js";
 import { type LockTerms, underLocks } from "./locks.js";
 import { consult, refreshId, runningFor } from "./look-up.js";
+import { warnOfOwnPath } from "./out-files/own-path.js";
 import { assertWritten, stampsBefore } from "./out-files/record.js";
 import { hit, miss, type Outcome } from "./outcome.js";
+import { inTime, LATE } from "./patience.js";
 import type { Plan } from "./plan.js";
 import { Flight, takeOff, touchDown } from "./single-flight.js";
 import { encode, type Meta, markFor, shouldStore, store } from "./store-result.js";
@@ -82,7 +84,7 @@ function* computeMissing(job: Job, chunk: readonly Call[], joined: Joined[]): Fl
   const missing = yield* look(job, chunk, (call) => call.isLookedUp);
   // From here until the flight has taken off nobody else runs.
   const own = missing.filter((call) => {
-    const landing = call.joins ? runningFor<Landings>(call, job)?.join(job.within) : undefined;
+    const landing = call.joins && job.maxWait > 0 ? runningFor<Landings>(call, job)?.join(job.within) : undefined;
     if (!landing) return true;
     landing.catch(() => {}); // it is waited for later, and may fail before
     joined.push({ call, landing });
@@ -103,7 +105,11 @@ function* settleJoined(job: Job, { call, landing }: Joined): Flow<boolean> {
   hasWaited(call);
   plan.stats.waited++;
   try {
-    const landings = yield* wait(orAborted(landing, job.signal));
+    const landings = yield* wait(inTime(orAborted(landing, job.signal), [call], job.maxWait));
+    if (landings === LATE) {
+      call.joins = false;
+      return false;
+    }
     const landed = landings.get(refreshId(call.folder, call.digest));
     if (!landed || call.out.length > 0) return false; // out files: it has written elsewhere
     const copy = copyOf(landed, plan);
@@ -250,6 +256,7 @@ function takeResult(
 ): Taken {
   const { plan, folder, holds, isSame } = call;
   const mark = holds && isSame ? marks.get(folder) : undefined;
+  if (mark !== undefined) warnOfOwnPath(plan, call.out, value);
   const isWanted = mark !== undefined && shouldStore(plan, value);
   const isTried = isWanted || flight.isJoined;
   const payload = isTried ? encode(plan, value) : undefined;

@@ -1,9 +1,9 @@
-import { emit, isHeard } from "../events.js";
 import { nextPause } from "../files/locks/lock-waiting.js";
 import { type AbortSignalLike, type Flow, performance, wait } from "../flow.js";
 import type { Held } from "../stores/engine.js";
 import { throwIfAborted } from "./batch/chunks.js";
 import { type Call, digestOf } from "./bind.js";
+import { emitWait, patience, tellOfWait } from "./patience.js";
 import type { Plan } from "./plan.js";
 import { type Flight, runningOf } from "./single-flight.js";
 import type { Terms } from "./terms.js";
@@ -24,7 +24,7 @@ import type { Terms } from "./terms.js";
 export interface LockTerms extends Terms {
   readonly plan: Plan;
   readonly signal: AbortSignalLike | undefined;
-  /** Milliseconds to wait for others; 0: no key lock. */
+  /** Milliseconds to wait for others, of this process and of other ones; 0: no key lock, and nobody is joined. */
   readonly maxWait: number;
 }
 
@@ -154,9 +154,6 @@ export function* lockPaths(
   }
 }
 
-/** Milliseconds after which the holder is named to those who listen. */
-const LONG = 60_000;
-
 class Waiting {
   readonly #terms: LockTerms;
   readonly #holderOf: (call: Call) => string | undefined;
@@ -177,23 +174,14 @@ class Waiting {
     const { plan, signal } = this.#terms;
     if (this.#attempt === 0) {
       plan.stats.waited += calls.length;
-      this.#tell(calls);
-    } else if (!this.#isNamed && this.passed > LONG) {
+      for (const call of calls) emitWait(call);
+    } else if (!this.#isNamed && this.passed > patience.long) {
       this.#isNamed = true;
-      this.#tell(calls);
+      tellOfWait(calls, (call) => this.#holderOf(call) ?? "a holder that cannot be told", this.passed);
     }
     this.#attempt++;
     yield* nextPause(this.#attempt, plan.async);
     if (plan.async) for (const call of calls) call.waited = true; // other code ran
     throwIfAborted(signal);
-  }
-
-  #tell(calls: readonly Call[]): void {
-    if (!isHeard("wait")) return;
-    for (const call of calls) {
-      const { plan, key } = call;
-      const reason = this.#isNamed ? (this.#holderOf(call) ?? "a holder that cannot be told") : undefined;
-      emit({ type: "wait", path: plan.path, version: plan.version, key, reason });
-    }
   }
 }

@@ -21,7 +21,7 @@ export interface Settings {
   readonly compress: false | Compression;
   readonly naming: "hash" | "readable";
   readonly onError: "warn" | "throw" | ((error: PermacacheError) => void);
-  /** How long a call waits for another process, in milliseconds. */
+  /** How long a call waits for another one, in milliseconds. */
   readonly maxWait: number;
   /** Whether an entry is on the disk before it is visible. */
   readonly isDurable: boolean;

@@ -9,6 +9,7 @@ import { context } from "./context.js";
 import { assertFits, keepLimits, TooLargeError } from "./limits.js";
 import { assertSync } from "./look-up.js";
 import { keepOutFiles, recordOutFiles } from "./out-files/out-file-calls.js";
+import { warnOfOwnPath } from "./out-files/own-path.js";
 import { assertWritten } from "./out-files/record.js";
 import type { Outcome } from "./outcome.js";
 import type { Plan } from "./plan.js";
@@ -126,7 +127,10 @@ export function* prime(plan: Plan, calls: readonly Call[], values: readonly unkn
     return values.length > 1 ? { ...payload, parts: [Buffer.concat(payload.parts)] } : payload;
   });
   for (const [i, { key }] of calls.entries()) assertFits(plan, key.length + lengthOf(payloads[i]!.parts), 0);
-  for (const [i, call] of calls.entries()) yield* primeOne(call, payloads[i]!);
+  for (const [i, call] of calls.entries()) {
+    warnOfOwnPath(plan, call.out, values[i]);
+    yield* primeOne(call, payloads[i]!);
+  }
 }
 
 function* primeOne(call: Call, payload: Payload): Flow<void> {

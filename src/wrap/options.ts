@@ -72,8 +72,8 @@ interface OptionTypes<Args = Plain, Value = any> extends Limits {
    */
   onError?: "warn" | "throw" | ((error: PermacacheError) => void) | undefined;
   /**
-   * How long a call waits for another process that computes the same key, before it computes itself. Default: for as long
-   * as that lives. 0: no key lock, nobody waits.
+   * How long a call waits for another one, of this or another process, that computes the same key or writes the same out
+   * file, before it computes itself. Default: for as long as that lives. 0: no key lock, nobody waits.
    */
   maxWait?: Duration | undefined;
   /**

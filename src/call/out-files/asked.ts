@@ -21,6 +21,8 @@ export interface Asked {
   readonly name: string;
   /** Absolute, without links on the way. */
   readonly path: string;
+  /** As it was given: a path, or a file URL. */
+  readonly given: string | URL;
 }
 
 /**
@@ -47,7 +49,7 @@ export function askedFor(shown: string, parameters: readonly OutParameter[], val
       );
     }
     if (kind !== undefined) throw noFile(shown, name, kind, path);
-    asked.push({ name, path });
+    asked.push({ name, path, given: value as string | URL });
   }
   return asked;
 }

@@ -6,6 +6,7 @@ import type { Call } from "../bind.js";
 import { keepLimits, mostBytes } from "../limits.js";
 import { type LockTerms, lockPaths } from "../locks.js";
 import type { Outcome } from "../outcome.js";
+import { inTime, LATE } from "../patience.js";
 import type { Plan } from "../plan.js";
 import { Flight } from "../single-flight.js";
 import { reportOutFile, reportStorage, warnOnce } from "../trouble.js";
@@ -28,13 +29,16 @@ export function* holding<T>(
   flow: (within: Flight<void>) => Flow<T>,
 ): Flow<T> {
   const { plan, out } = call;
+  const start = performance.now();
   for (let holder = holderOf(out); holder; holder = holderOf(out)) {
+    const left = terms.maxWait - (performance.now() - start);
+    if (left <= 0) break;
     // A sync function cannot wait for others of its thread. One that is still at it gives promises, without saying so.
     const released = plan.async || holder.plan === plan ? holder.hold.join(terms.within) : undefined;
     if (!released) break;
     call.waited = true;
     plan.stats.waited++;
-    yield* wait(released);
+    if ((yield* wait(inTime(released, [call], left))) === LATE) break;
   }
   const hold = new Flight<void>(undefined, false, terms.within);
   hold.canBeJoined = true;
