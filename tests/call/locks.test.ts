@@ -4,6 +4,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../../src/call/bind.js";
 import { FileLock, RangeLock } from "../../src/files/locks/kernel-lock.js";
+import { performance } from "../../src/flow.js";
 import { createCache, verbose } from "../../src/index.js";
 import { failureOf, newCache, newDirectory } from "../place.js";
 import { until } from "./locks.others.js";

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { run } from "../../../src/flow.js";
+import { performance, run } from "../../../src/flow.js";
 import { createCache, type MemoryOptions, OptionError, tieredStore } from "../../../src/index.js";
 import { onDay } from "../../../src/stores/contract/clock.js";
 import type { Engine } from "../../../src/stores/engine.js";
