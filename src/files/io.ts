@@ -1,6 +1,7 @@
 import fs, { type BigIntStats, closeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
+import { performance, setTimeout } from "../flow.js";
 
 /**
  * The file operations that a flow needs, in two manners. `syncIo` blocks: for sync functions, and for entries so small
@@ -45,13 +46,9 @@ export const syncIo: Io = {
 
 /** What is used of graceful-fs, as promises. */
 function promised(
-  bulk: Pick<
-    typeof fs,
-    "open" | "read" | "write" | "fstat" | "stat" | "mkdir" | "fsync" | "close" | "unlink" | "copyFile" | "chmod"
-  >,
+  bulk: Pick<typeof fs, "read" | "write" | "fstat" | "stat" | "mkdir" | "fsync" | "close" | "unlink" | "chmod">,
 ) {
   return {
-    open: promisify(bulk.open) as (path: string, flags: number, mode?: number) => Promise<number>,
     read: promisify(bulk.read),
     write: promisify(bulk.write),
     fstat: promisify(bulk.fstat),
@@ -60,7 +57,6 @@ function promised(
     fsync: promisify(bulk.fsync),
     close: promisify(bulk.close),
     unlink: promisify(bulk.unlink),
-    copyFile: promisify(bulk.copyFile) as (from: string, to: string, flags: number) => Promise<void>,
     chmod: promisify(bulk.chmod),
   };
 }
@@ -81,8 +77,28 @@ function bulk(): ReturnType<typeof promised> {
   }
 }
 
+const openFile = promisify(fs.open) as (path: string, flags: number, mode?: number) => Promise<number>;
+const copyFile = promisify(fs.copyFile) as (from: string, to: string, flags: number) => Promise<void>;
+
+/** Milliseconds to wait for a file descriptor: the caller's own sockets may hold them all, for good. */
+const PATIENCE = 5_000;
+const PAUSE = 10;
+
+/** Tries again while there is no descriptor. Not by graceful-fs, which waits for a minute, and opens in the end what nobody wants. */
+async function patiently<T>(act: () => Promise<T>): Promise<T> {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!["EMFILE", "ENFILE"].includes(codeOf(error)) || performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+  }
+}
+
 export const asyncIo: Io = {
-  open: (path, flags, mode) => bulk().open(path, flags, mode),
+  open: (path, flags, mode) => patiently(() => openFile(path, flags, mode)),
   read: async (fd, buffer, offset, length) => (await bulk().read(fd, buffer, offset, length, null)).bytesRead,
   write: async (fd, buffer, offset, length) => (await bulk().write(fd, buffer, offset, length)).bytesWritten,
   size: async (fd) => (await bulk().fstat(fd)).size,
@@ -98,7 +114,7 @@ export const asyncIo: Io = {
       throw error;
     }
   },
-  copy: (from, to, flags) => bulk().copyFile(from, to, flags),
+  copy: (from, to, flags) => patiently(() => copyFile(from, to, flags)),
   chmod: (path, mode) => bulk().chmod(path, mode),
   mkdir: async (path) => void (await bulk().mkdir(path, { recursive: true, mode: 0o777 })),
 };

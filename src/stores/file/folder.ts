@@ -204,7 +204,10 @@ export class FileFolder {
       } catch (error) {
         const code = codeOf(error);
         if (attempt === ATTEMPTS) throw error;
-        if (mayWait && ["EMFILE", "ENFILE"].includes(code)) io = asyncIo;
+        if (["EMFILE", "ENFILE"].includes(code)) {
+          if (!mayWait || io === asyncIo) throw error; // it has waited already
+          io = asyncIo;
+        }
         // Somebody put a folder in the place of the entry: it goes the way of what is cleared.
         else if (isDirectory(target)) this.setAside(target);
         else if (code === "ENOENT")
