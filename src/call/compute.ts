@@ -5,7 +5,6 @@ import { isAbortError, orAborted } from "./aborts.js";
 import { type ChunkOptions, inChunks, throwIfAborted } from "./batch/chunks.js";
 import type { Call } from "./bind.js";
 import { assertStackRoom, context, InvocationIn } from "./context.js";
-import { enterCrowd, isCrowded, leaveCrowd, queueUp, Slices } from "./crowd.js";
 import { type LockTerms, underLocks } from "./locks.js";
 import { consult, refreshId, runningFor } from "./look-up.js";
 import { warnOfOwnPath } from "./out-files/own-path.js";
@@ -151,12 +150,7 @@ function* compute(job: Job, calls: readonly Call[]): Flow<void> {
     if (mode === "refresh") scope?.refreshed.add(refreshId(folder, digest));
     takeOff(folder, digest, flight);
   }
-  if (plan.async) enterCrowd();
   try {
-    if (plan.async && isCrowded()) {
-      yield* queueUp();
-      for (const call of calls) hasWaited(call);
-    }
     yield* underLocks(
       job,
       flight,
@@ -169,7 +163,6 @@ function* compute(job: Job, calls: readonly Call[]): Flow<void> {
     flight.fail(error);
     throw error;
   } finally {
-    if (plan.async) leaveCrowd();
     for (const call of calls) {
       const { folder, digest } = call;
       touchDown(folder, digest, flight);
@@ -210,12 +203,8 @@ function* runFor(job: Job, calls: readonly Call[], flight: Flight<Landings>, lan
   const meta = { async: plan.async || flight.canBeJoined, isPlainPromise, createdAt: Date.now(), duration };
   const results = job.resultsOf(value, calls);
   assertWritten(plan.subject, out, before);
-  const isPutOff = plan.async && isCrowded();
-  const taken = calls.map((call, i) => takeResult(call, results[i], marks, flight, isPutOff || calls.length > 1));
-  if (isPutOff) yield* queueUp();
-  const slices = new Slices();
+  const taken = calls.map((call, i) => takeResult(call, results[i], marks, flight, calls.length > 1));
   for (const [i, call] of calls.entries()) {
-    if (plan.async && i > 0) yield* wait(slices.next());
     const kept = yield* keepResult(job, call, taken[i]!, meta, flight);
     landed.set(call, kept);
     job.settle(call, kept.outcome);
@@ -256,14 +245,14 @@ interface Taken {
 /**
  * Done for all calls before the first entry is published: that may take a while, in which the function, or whoever else
  * holds the results, can change them.
- * @param isPutOff the payload shares no memory with the value then
+ * @param isOneOfMany the payload shares no memory with the value then
  */
 function takeResult(
   call: Call,
   value: unknown,
   marks: ReadonlyMap<Folder, Mark>,
   flight: Flight<Landings>,
-  isPutOff: boolean,
+  isOneOfMany: boolean,
 ): Taken {
   const { plan, folder, holds, isSame } = call;
   const mark = holds && isSame ? marks.get(folder) : undefined;
@@ -271,7 +260,7 @@ function takeResult(
   const isWanted = mark !== undefined && shouldStore(plan, value);
   const isTried = isWanted || flight.isJoined;
   const payload = isTried ? encode(plan, value) : undefined;
-  return { value, payload: isPutOff ? copied(payload) : payload, isTried, mark: isWanted ? mark : undefined };
+  return { value, payload: isOneOfMany ? copied(payload) : payload, isTried, mark: isWanted ? mark : undefined };
 }
 
 function* keepResult(

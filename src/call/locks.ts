@@ -87,32 +87,17 @@ function parted<T>(all: readonly T[], isFirst: (each: T) => boolean): [T[], T[]]
  */
 const MOST = 4096;
 
-/** The same of calls that are no batches, for all of them together: thousands may be in flight at once. */
-const MOST_CALLS = 512;
-let callsLocked = 0;
-
 /** In the order of the keys. */
 function* tryLocks(calls: readonly Call[]): Flow<Map<Call, Held>> {
   const held = new Map<Call, Held>();
   const ordered = calls.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
-  const most = calls.length > 1 || callsLocked < MOST_CALLS || !ordered[0]!.folder.isLockedByKernel ? MOST : 0;
-  for (const call of ordered.slice(0, most)) {
+  for (const call of ordered.slice(0, MOST)) {
     const lock = yield* tried(() => call.folder.tryLock(call.digest));
-    if (lock) held.set(call, calls.length > 1 ? lock : counted(lock));
+    if (lock) held.set(call, lock);
   }
-  for (const call of ordered.slice(most)) held.set(call, NONE);
+  for (const call of ordered.slice(MOST)) held.set(call, NONE);
   keysHeld += held.size;
   return held;
-}
-
-function counted(lock: Held): Held {
-  callsLocked++;
-  return {
-    release() {
-      callsLocked--;
-      lock.release();
-    },
-  };
 }
 
 function* tried(tryLock: () => Held | undefined | Promise<Held | undefined>): Flow<Held | undefined> {

@@ -117,11 +117,6 @@ export class Folder {
     return locks ? locks.tryLock({ folder: this.name, digest }, true) : UNLOCKED;
   }
 
-  /** Whether the cost of a key lock grows with the number of those that are held. */
-  get isLockedByKernel(): boolean {
-    return this.#engine.locks?.kind === "kernel";
-  }
-
   lockHolder(digest: string): string | undefined {
     return this.#engine.locks?.holder({ folder: this.name, digest });
   }
