@@ -46,6 +46,7 @@ const BUILTINS = [
   "node:path",
   "node:stream",
   "node:stream/promises",
+  "node:timers",
   "node:url",
   "node:util",
   "node:util/types",

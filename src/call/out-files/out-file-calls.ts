@@ -1,7 +1,7 @@
 import { encodeEntry } from "../../entry/entry.js";
 import { bytesKept, merged, type OutRecord, textOf } from "../../entry/out-record.js";
 import { decodeTrusted, recordIn } from "../../entry/trust.js";
-import { type Flow, wait } from "../../flow.js";
+import { type Flow, performance, wait } from "../../flow.js";
 import type { Call } from "../bind.js";
 import { keepLimits, mostBytes } from "../limits.js";
 import { type LockTerms, lockPaths } from "../locks.js";

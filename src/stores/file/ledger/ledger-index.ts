@@ -258,11 +258,8 @@ export class LedgerIndex {
       if (oldest !== undefined && this.#isExpired(oldest, { maxAge: limits.maxAge, maxIdle: undefined }, now))
         return [oldest, "maxAge"];
     }
-    if (
-      group &&
-      group.first !== NONE &&
-      this.#isExpired(group.first, { maxAge: undefined, maxIdle: limits.maxIdle }, now)
-    ) {
+    const idle = { maxAge: undefined, maxIdle: limits.maxIdle };
+    if (group && group.first !== NONE && this.#isExpired(group.first, idle, now)) {
       return [group.first, "maxIdle"];
     }
     const { size, bytes } = group ?? this.#all;
