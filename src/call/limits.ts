@@ -28,7 +28,9 @@ export class TooLargeError extends StoreError {
 
 /** The most bytes that an entry may have with its kept out files: what is larger would have to go at once, after all others. */
 export function mostBytes(plan: Plan): number {
-  const { own, whole } = plan.settings().limits ?? { own: {}, whole: {} };
+  const { limits } = plan.settings();
+  if (!limits) return Number.POSITIVE_INFINITY;
+  const { own, whole } = limits;
   return Math.min(own.maxBytes ?? Number.POSITIVE_INFINITY, whole.maxBytes ?? Number.POSITIVE_INFINITY);
 }
 
