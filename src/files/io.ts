@@ -5,8 +5,8 @@ import { performance, setTimeout } from "../flow.js";
 
 /**
  * The file operations that a flow needs, in two manners. `syncIo` blocks: for sync functions, and for entries so small
- * that a trip through the thread pool costs more than the work. `asyncIo` is graceful-fs: it queues where file
- * descriptors run out, and is for bulk.
+ * that a trip through the thread pool costs more than the work. `asyncIo` is for bulk: it is graceful-fs, but for what
+ * opens files, which waits a bounded time where there is no descriptor left.
  */
 export interface Io {
   open(path: string, flags: number, mode?: number): number | Promise<number>;
