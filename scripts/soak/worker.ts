@@ -136,11 +136,11 @@ const plain = {
   durable: permacache("plain/durable", { durability: "file", compress: "gzip" })((key: number) =>
     produce("plain/durable", key),
   ),
-  batch: permacache("plain/batch", { parallel: "keys", chunkSize: 3, concurrency: 2 })(async (keys: number[]) =>
-    produceAll("plain/batch", keys),
+  batch: permacache("plain/batch", { parallel: "numbers", chunkSize: 3, concurrency: 2 })(async (numbers: number[]) =>
+    produceAll("plain/batch", numbers),
   ),
-  batchSync: permacache("plain/batch/sync", { parallel: "keys", chunkSize: 2 })((keys: number[]) =>
-    keys.map((key) => produce("plain/batch/sync", key)),
+  batchSync: permacache("plain/batch/sync", { parallel: "numbers", chunkSize: 2 })((numbers: number[]) =>
+    numbers.map((key) => produce("plain/batch/sync", key)),
   ),
   file: permacache("plain/file", { outFile: "to", keepOutFiles: true })(async (key: number, to: string) =>
     produceFile("plain/file", key, to),
@@ -157,8 +157,8 @@ const wild = {
   json: permacache("wild/json", { codec: "json", compress: "gzip", naming: "readable", maxIdle: 300 })((key: number) =>
     produce("wild/json", key),
   ),
-  batch: permacache("wild/batch", { parallel: "keys", chunkSize: 2, concurrency: 3, maxEntries: 8 })(
-    async (keys: number[]) => produceAll("wild/batch", keys),
+  batch: permacache("wild/batch", { parallel: "numbers", chunkSize: 2, concurrency: 3, maxEntries: 8 })(
+    async (numbers: number[]) => produceAll("wild/batch", numbers),
   ),
   file: permacache("wild/file", { outFile: ["to", "more"], keepOutFiles: true, maxEntries: 5 })(
     async (key: number, to: string, more?: string) => produceFile("wild/file", key, to, more),
