@@ -8,7 +8,8 @@ import type { Held, KeyLock } from "./contract.js";
 import { heldUntil, inFolder, openLockFile, sweepLocks } from "./lock-file.js";
 import { isOwnerAlive, nameOf, newOwnerText, OWNER_SIZE, parseOwner } from "./lock-owner.js";
 
-const LOCK_FILE = /^=_([0-9a-f]{40})\.lock$/;
+/** The files of a lock; a claim may be left without its lock. */
+const LOCK_FILE = /^=_([0-9a-f]{40})\.lock(?:\.claim)?$/;
 
 /** Milliseconds between two signs of life of a holder, and without one until it counts as dead, where one cannot ask. */
 const HEARTBEAT = 10_000;
