@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import { emit, isHeard } from "../events.js";
+import { clearTimeout, setTimeout } from "../flow.js";
 import type { Call } from "./bind.js";
 import type { Plan } from "./plan.js";
 import { warnOnce } from "./trouble.js";
@@ -9,8 +10,6 @@ import { warnOnce } from "./trouble.js";
 /** Milliseconds after which the holder is named. Tests make it shorter. */
 export const patience = { long: 10_000 };
 
-/** Those of load time: a test that fakes timers stops no call. */
-const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 export const LATE: unique symbol = Symbol("late");
@@ -21,12 +20,12 @@ export const LATE: unique symbol = Symbol("late");
  */
 export function inTime<T>(promise: Promise<T>, calls: readonly Call[], maxWait: number): Promise<T | typeof LATE> {
   return new Promise((resolve, reject) => {
-    const long = startTimer(() => tellOfWait(calls, () => "this process", patience.long), patience.long);
+    const long = setTimeout(() => tellOfWait(calls, () => "this process", patience.long), patience.long);
     long.unref?.();
-    const end = maxWait <= LONGEST_TIMER ? startTimer(() => resolve(LATE), maxWait) : undefined;
+    const end = maxWait <= LONGEST_TIMER ? setTimeout(() => resolve(LATE), maxWait) : undefined;
     promise.then(resolve, reject).finally(() => {
-      stopTimer(long);
-      stopTimer(end);
+      clearTimeout(long);
+      clearTimeout(end);
     });
   });
 }
